@@ -22,6 +22,7 @@ class Capability(Enum):
 
     NORMAL = "normal"
     FLOOD = "flood"
+    METADATA = "metadata"
     SESSION_TABLE = "session_table"
     TABLE_OUTPUT = "table_output"
     BUNDLES = "bundles"
@@ -51,8 +52,8 @@ class Capability(Enum):
 
 #: What the balancer finds out while it serves a switch, and shows.
 IN_SERVICE = (
-    *(Capability.NORMAL, Capability.FLOOD, Capability.SESSION_TABLE, Capability.TABLE_OUTPUT, Capability.BUNDLES),
-    *(Capability.METERS, Capability.ROLES, Capability.FLOW_MONITOR),
+    *(Capability.NORMAL, Capability.FLOOD, Capability.METADATA, Capability.SESSION_TABLE, Capability.TABLE_OUTPUT),
+    *(Capability.BUNDLES, Capability.METERS, Capability.ROLES, Capability.FLOW_MONITOR),
 )
 _TESTED = "`haslb switch-test`"
 _ASKED = "a request after the handshake"
@@ -80,6 +81,12 @@ CAPABILITIES: Mapping[Capability, Row] = {
         "reaches hosts whose port is not known: ARP probes, and unknown addresses without NORMAL",
         "rejection of a rule or a packet-out",
         "packets are output to each port by itself",
+    ),
+    Capability.METADATA: Row(
+        "the match of metadata",
+        "tells the rule for everything else from a table-miss rule of others",
+        "rejection of the rules",
+        "the rule for everything else is the table-miss rule; another controller may replace it until the next audit",
     ),
     Capability.SESSION_TABLE: Row(
         "a second flow table",
@@ -133,7 +140,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     ),
     Capability.MATCHES: Row(
         "the matches of the standing rules",
-        "in_port, metadata, eth_dst and eth_src with masks, eth_type, ip_proto, ipv4_src, ipv4_dst, udp_dst, arp_op, "
+        "in_port, eth_dst and eth_src with masks, eth_type, ip_proto, ipv4_src, ipv4_dst, udp_dst, arp_op, "
         "arp_spa and arp_tpa tell what is for the balancer",
         _TESTED,
         _NOT_SERVED,

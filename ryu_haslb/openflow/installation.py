@@ -140,6 +140,7 @@ class Installation:
         return {
             Capability.NORMAL: self._choice.decision.forwards_normal,
             Capability.FLOOD: False if self._choice.floods_by_ports else None,
+            Capability.METADATA: self._choice.has_metadata,
             Capability.SESSION_TABLE: self._switch.layout.has_sessions,
             Capability.TABLE_OUTPUT: self._switch.has_table_output,
             Capability.BUNDLES: self.transactions.has_bundles,
@@ -205,6 +206,9 @@ class Installation:
         metered = self.upkeep.meters.are_supported
 
         def conclude_table_miss(error: Optional[wire.Error]) -> None:
+            if error is not None and not self._is_installing and self._choice.on_rejected(error):
+                self.install()
+                return
             in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
             sent = [rule_messages.as_sent(rule, metered, layout) for rule in in_place]
             self.upkeep.audit.expect(sent, self._clock())

@@ -10,18 +10,20 @@ own (:mod:`.learning`)::
                 tables: flooding
     none        nothing: rules of others switch the packets, and no rule of ours matches them
 
+A switch that does not match metadata gets other matches in its place (:func:`.without_metadata`).
+
 On a switch with one table there are neither session rules nor copies of replies in a table of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, Action, Purpose, Rule, Table
+from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, Action, Purpose, Rule, Table, without_metadata
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
 
 #: Ports that a packet is flooded to one by one, at most: a message has 64 kB.
@@ -45,13 +47,14 @@ class _Steps(NamedTuple):
 class Layout:
     """``flood`` are the packed actions that flood a packet, ``tables`` the number of the switch's tables.
 
-    ``has_session_table``: whether table 1 takes rules.
+    ``has_session_table``: whether table 1 takes rules. ``has_metadata``: whether rules may match metadata.
     """
 
     switching: Switching = Switching.NORMAL
     tables: int = 255
     flood: bytes = _FLOOD
     has_session_table: bool = True
+    has_metadata: bool = True
 
     @property
     def has_sessions(self) -> bool:
@@ -83,7 +86,7 @@ class Layout:
                 continue
             if self.switching is Switching.NONE and (rule.action is Action.PASS or rule.purpose in _TOUCHING_OTHERS):
                 continue
-            yield rule
+            yield rule if self.has_metadata else replace(rule, match=without_metadata(rule.match))
 
     def instructions(self, action: Action) -> bytes:
         """The instructions of a rule with this action."""

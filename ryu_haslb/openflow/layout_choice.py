@@ -18,7 +18,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.layout import Layout, flood_to
-from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Table
 from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.wire_description import Description
 
@@ -37,6 +37,8 @@ _BAD_TABLE = (
     (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID),
     (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_TABLE_ID),
 )
+#: The cookies of rules that match metadata.
+_WITH_METADATA = frozenset(each.cookie for each in (Purpose.SESSION_KEY, Purpose.PASS_OTHER))
 
 
 class SwitchingSource(Enum):
@@ -78,7 +80,7 @@ class LayoutChoice:
     """What is known for it.
 
     ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
-    out, ``has_session_table`` whether table 1 takes rules.
+    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata.
     """
 
     def __init__(self, tables: int, configured: Optional[Switching], record: Optional[SwitchRecord] = None) -> None:
@@ -87,6 +89,7 @@ class LayoutChoice:
         self.tables = tables
         self.floods_by_ports = False
         self.has_session_table = True
+        self.has_metadata = True
         self._rejects_normal = False
         self._description = Description()
 
@@ -122,6 +125,9 @@ class LayoutChoice:
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         code, switching = (error.type, error.code), self.decision.switching
+        if error.type == wire.OFPET_BAD_MATCH and self.has_metadata and _may_be_about_metadata(error):
+            self.has_metadata = False
+            return True
         may_be_normal = code == _BAD_OUT_PORT or code in _BAD_COMBINATION
         if may_be_normal and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
@@ -152,6 +158,10 @@ class LayoutChoice:
     def layout(self, ports: Collection[int]) -> Layout:
         """The layout of a switch that has these ports."""
         switching = self.decision.switching
-        if self.floods_by_ports:
-            return Layout(switching, self.tables, flood_to(ports), self.has_session_table)
-        return Layout(switching, self.tables, has_session_table=self.has_session_table)
+        flood = flood_to(ports) if self.floods_by_ports else Layout().flood
+        return Layout(switching, self.tables, flood, self.has_session_table, self.has_metadata)
+
+
+def _may_be_about_metadata(error: wire.Error) -> bool:
+    """Whether a rule that matches metadata was rejected; it may be, if the error does not show which one was."""
+    return error.cookie is None or error.cookie & SESSION_KEY_MASK in _WITH_METADATA

@@ -86,6 +86,8 @@ PROTOCOL_UDP = 17
 CHASSIS_PREFIX = b"\x02\x51\xb7"
 #: Probe addresses start with these two bytes: the Ethernet source of a probe in one VLAN (:func:`probe_address`).
 PROBE_PREFIX = b"\x06\x51"
+#: Ethernet sources that no frame has, as they are group addresses (IEEE 802.3, section 3.2.3).
+_NO_SOURCE_PREFIX = b"\x01\x51\xb7\x00"
 _CHASSIS_SUFFIX_LENGTH = 3
 
 
@@ -316,6 +318,26 @@ def _dispatch_prefix(key: bytes) -> bytes:
 def udp_match(address: str, port: int) -> dict[str, Value]:
     """Matches UDP datagrams to an address and port; port 0 matches fragments, which have none."""
     return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address, "udp_dst": port}
+
+
+def without_metadata(match: Mapping[str, Value]) -> dict[str, Value]:
+    """The same on a switch that does not match metadata.
+
+    Metadata is 0 in table 0: a match of 0 is none there, and what matches another value matches no packet.
+    """
+    metadata = match.get("metadata", 0)
+    rest = {name: value for name, value in match.items() if name != "metadata"}
+    assert isinstance(metadata, int)
+    return {**rest, "eth_src": _NO_SOURCE_PREFIX + metadata.to_bytes(2, "big")} if metadata else rest
+
+
+def number_of_unmatched(metadata: Optional[bytes], source: Optional[bytes]) -> Optional[int]:
+    """The number in the match of a rule for no packet, by its fields metadata and eth_src; None: it is no such rule."""
+    if metadata is not None:
+        return int.from_bytes(metadata, "big")
+    if source is not None and source.startswith(_NO_SOURCE_PREFIX):
+        return int.from_bytes(source[len(_NO_SOURCE_PREFIX) :], "big")
+    return None
 
 
 def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) -> dict[str, Value]:

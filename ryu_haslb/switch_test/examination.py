@@ -38,6 +38,7 @@ TRIALS: Mapping[Capability, Trial] = {
     Capability.PACKET_OUT: packet_trials.packet_outs,
     Capability.PACKET_IN: packet_trials.packet_ins,
     Capability.MATCHES: rule_trials.matches,
+    Capability.METADATA: rule_trials.metadata_match,
     Capability.VLAN_MATCH: rule_trials.vlan_match,
     Capability.SET_ETH_SRC: set_field("eth_src"),
     Capability.SET_ETH_DST: packet_trials.set_eth_dst,

@@ -22,7 +22,7 @@ from ryu_haslb.openflow.wire_flow_monitor import (
 )
 from ryu_haslb.openflow.wire_multipart import has_more
 from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply, read_role_reply, role_request
-from ryu_haslb.switch_test.bench import TEST_MARK, TEST_SOURCES, TO_CONTROLLER, Bench, datagram, rule
+from ryu_haslb.switch_test.bench import TEST_MARK, TEST_SOURCES, TO_CONTROLLER, UDP_FIELDS, Bench, datagram, rule
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 from ryu_haslb.switch_test.rule_trials import numbered_rule, present_by_source
 from ryu_haslb.switch_test.trial import WORKS, Outcome, Result, ignored, install, multipart, rejected, remove
@@ -159,7 +159,7 @@ def _ask_role(role: ControllerRole, generation: int) -> Script[Union[RoleReply, 
 def flow_monitor(bench: Bench) -> Script[Outcome]:
     """A monitor shows the rule that is there, and one that is added."""
     table = Table.SESSIONS.value if bench.identity.tables > Table.SESSIONS else 0
-    before, added = rule(bench.cookie(), {}, table=table), rule(bench.cookie(), {"metadata": 0}, table=table)
+    before, added = rule(bench.cookie(), {}, table=table), rule(bench.cookie(), UDP_FIELDS, table=table)
     failure = yield from install([before])
     if failure is not None:
         return failure

@@ -65,8 +65,8 @@ class _Case(NamedTuple):
     is_arp: bool = False
 
 
+_METADATA = _Case("metadata", {"metadata": 0}, {"metadata": 1})
 _CASES = (
-    _Case("metadata", {"metadata": 0}, {"metadata": 1}),
     _Case("eth_dst", {"eth_dst": TEST_DESTINATION}, {"eth_dst": "0a:7e:57:00:00:03"}),
     _Case("eth_dst with a mask", {"eth_dst": ("0a:7e:57:00:00:00", _MASK)}, {"eth_dst": ("0a:7e:58:00:00:00", _MASK)}),
     _Case("eth_src with a mask", {"eth_src": TEST_SOURCES}, {"eth_src": ("0e:7e:57:01:00:00", "ff:ff:ff:ff:00:00")}),
@@ -97,6 +97,12 @@ def matches(bench: Bench) -> Script[Outcome]:
     if failures:
         return Outcome(result, "; ".join(failures))
     return ACCEPTED if result is Result.ACCEPTED else Outcome(Result.WORKS, f"{len(_CASES) + 1} matches")
+
+
+def metadata_match(bench: Bench) -> Script[Outcome]:
+    """Metadata is 0 in table 0."""
+    label = bench.label()
+    return (yield from _compare(bench, _METADATA, datagram(label), label))
 
 
 def vlan_match(bench: Bench) -> Script[Outcome]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from simulation.packet import METADATA
 from simulation.parameters import Parameters
 
 #: The habits of switches that the balancer serves with no loss, by the names of
@@ -80,7 +81,10 @@ def _with_lacks(parameters: Parameters) -> Parameters:
         tables=1 if random.random() < 0.1 else tables,
         flood=random.random() < 0.85,
         roles=random.random() < 0.8 or parameters.controllers > 1,
-        habits=(("flow_removed", random.random() < 0.85), ("idle_timeouts", random.random() < 0.9)),
+        habits=(
+            *(("flow_removed", random.random() < 0.85), ("idle_timeouts", random.random() < 0.9)),
+            ("rejected_matches", frozenset({METADATA} if random.random() < 0.15 else ())),
+        ),
     )
 
 

@@ -1,7 +1,8 @@
 """The keys of session tags on a switch: how they are written there, and read before the switch is served.
 
-A key stands in the cookies of standing rules that match no packet, since metadata is 0 in table 0: three rules for each
-key, which hold 24 bits each. They are installed, audited and retired as all other standing rules are::
+A key stands in the cookies of standing rules that match no packet, since metadata is 0 in table 0, or since no frame
+has their source (:func:`.without_metadata`): three rules for each key, which hold 24 bits each. They are installed,
+audited and retired as all other standing rules are::
 
     MASTER -> ask for all rules in table 0 that bear our mark
               -> rules of the purpose SESSION_KEY  -> the keys that they hold
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, Table
+from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, Table, number_of_unmatched
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
@@ -54,8 +55,7 @@ def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
     for row in rows:
         has_standing_rules = has_standing_rules or row.cookie in _STANDING_COOKIES
         if row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            metadata = int.from_bytes(row.field("metadata") or b"", "big")
-            parts[metadata] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
+            parts[_number(row) or 0] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
     if not parts:
         return [UNKEYED] if has_standing_rules else []
     keys = []
@@ -64,6 +64,10 @@ def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
             key = b"".join(parts[first + part] for part in range(_PARTS))
             keys.append(key if any(key) else UNKEYED)
     return keys
+
+
+def _number(row: FlowStats) -> Optional[int]:
+    return number_of_unmatched(row.field("metadata"), row.field("eth_src"))
 
 
 class KeyReading:
@@ -116,9 +120,9 @@ class KeyReading:
         if row.cookie in _STANDING_COOKIES:
             self._rows[None] = row
         elif row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            metadata = row.field("metadata")
-            if metadata is not None and int.from_bytes(metadata, "big") in _MARKS:
-                self._rows[metadata] = row
+            number = _number(row)
+            if number in _MARKS:
+                self._rows[number] = row
 
     def _end(self) -> None:
         self._xid = None

@@ -11,6 +11,7 @@ from budget import some
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from simulation.datapath import Capabilities
 from simulation.faults import Fault
+from simulation.packet import METADATA
 from simulation.parameters import Parameters
 from simulation.simulation import FIRST_ODD_SEED, random_run, simulate
 from simulation.world import World
@@ -26,6 +27,7 @@ LACKS: dict[str, dict[str, Any]] = {
     "FLOOD": {"flood": False},
     "flow monitor": {"flow_monitor": False},
     "roles": {"roles": False},
+    "the match of metadata": {"habits": (("rejected_matches", frozenset({METADATA})),)},
     "all tables but one": {"tables": 1},
 }
 ALL = {name: value for each in LACKS.values() for name, value in each.items()} | {"normal": "refused", "tables": 1}
@@ -52,6 +54,7 @@ FOUND_OUT: dict[str, set[Capability]] = {
     "FLOOD": {Capability.FLOOD},
     "flow monitor": set(),
     "roles": {Capability.ROLES},
+    "the match of metadata": {Capability.METADATA},
     "all tables but one": {Capability.SESSION_TABLE},
 }
 ALL_FOUND_OUT = set().union(*FOUND_OUT.values()) - {Capability.TABLE_OUTPUT}  # without a session rule it is not tried
@@ -130,7 +133,7 @@ def test_a_switch_that_takes_no_rule_of_table_1_is_served_by_packet_out_and_that
 #: What no random world has: a switch that lacks it cannot be served, or is served with a loss that the rules of
 #: :mod:`simulation.invariants` do not know.
 NEVER_DRAWN = {
-    *("rejected_sets", "ignored_sets", "rejected_matches", "ignored_matches", "cookie_deletion", "max_packet_in"),
+    *("rejected_sets", "ignored_sets", "ignored_matches", "cookie_deletion", "max_packet_in"),
     *("accepts_in_port_controller", "corrects_checksums", "spoils_missing_checksums", "answers_barriers"),
     *("endless_multiparts", "rejects_barriers", "max_outputs"),
 }

@@ -16,7 +16,7 @@ from ryu_haslb.switch_test.examination import TRIALS, Findings
 from ryu_haslb.switch_test.trial import Result, ignored
 from ryu_haslb.switch_test.verdicts import Verdict, advice, judge, sentence, serves
 from simulation.flow_table import Flow, read_match
-from simulation.packet import ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
+from simulation.packet import ARP_OP, ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
 
 CABLE = (1, 2)
 C = Capability
@@ -225,9 +225,18 @@ def test_with_one_table_there_is_no_table_of_sessions_and_none_that_learns() -> 
 
 
 def test_a_field_that_cannot_be_matched_is_named() -> None:
-    findings = TestedSwitch(rejected_matches=frozenset({METADATA})).examine()
-    assert findings.outcomes[C.MATCHES].detail == "metadata: OFPBMC_BAD_FIELD"
+    findings = TestedSwitch(rejected_matches=frozenset({ARP_OP})).examine()
+    assert findings.outcomes[C.MATCHES].detail == "arp_op: OFPBMC_BAD_FIELD"
     assert not serves(findings)
+
+
+def test_metadata_may_be_rejected_and_not_be_ignored() -> None:
+    """Ignored, the rules that no packet is to match would take every packet."""
+    findings = TestedSwitch(CABLE, rejected_matches=frozenset({METADATA})).examine()
+    assert lacking(findings) == {C.METADATA}
+    assert verdicts(findings)["dispatched"] is Verdict.WORKS_WITHOUT
+    findings = TestedSwitch(CABLE, ignored_matches=frozenset({METADATA})).examine()
+    assert verdicts(findings)["dispatched"] is Verdict.CANNOT_SERVE
 
 
 def test_a_switch_without_eth_src_can_neither_use_table_nor_be_served() -> None:

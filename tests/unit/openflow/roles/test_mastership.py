@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 
@@ -14,6 +14,7 @@ from ryu_haslb.openflow.roles.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL
 from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS, ControllerRole
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
+from simulation.packet import METADATA
 from simulation.switch import SimulatedSwitch
 from simulation.switch_connection import SwitchConnection
 
@@ -21,9 +22,10 @@ from simulation.switch_connection import SwitchConnection
 class Bench:
     """A simulated switch, and balancers that connect to it."""
 
-    def __init__(self, roles: bool = True) -> None:
+    def __init__(self, roles: bool = True, **capabilities: Any) -> None:
         self.clock = Clock()
-        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, Capabilities(roles=roles))
+        can = Capabilities(roles=roles, **capabilities)
+        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, can)
 
     def run(self, seconds: float, *balancers: Balancer) -> None:
         """Let time pass; balancers tick ten times a second."""
@@ -86,6 +88,17 @@ def test_the_one_that_waits_takes_over_when_the_lease_was_not_renewed_in_time() 
     assert later.events == ["wait"]
     bench.run(RENEWAL_INTERVAL + 2 * QUESTION_INTERVAL, later)
     assert later.events == ["wait", "serve, and read anew"]
+
+
+def test_a_switch_that_does_not_match_metadata_has_a_lease_all_the_same() -> None:
+    bench = Bench(rejected_matches=frozenset({METADATA}))
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(10.0, first, later)
+    assert (first.events, later.events) == (["serve"], ["wait"])
+    assert [flow.cookie for flow in bench.switch.datapath.tables[0]] == 2 * [0x0000_0001_00FE_51B7]
+    first.transmit(b"".join(first.mastership.give_up(first.next_xid())))
+    bench.run(2 * QUESTION_INTERVAL, later)
+    assert later.events == ["wait", "serve"]
 
 
 def test_a_stop_gives_the_lease_up_and_the_other_takes_over_at_its_next_question() -> None:

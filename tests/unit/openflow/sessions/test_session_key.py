@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import (
     CHASSIS_PREFIX,
     SESSION_KEY_MASK,
@@ -49,6 +50,17 @@ def test_what_is_written_is_read_in_its_order(keys: list[bytes], is_upgraded: bo
     rules = list(standing_rules(CONFIGURATION, 1, keys=keys))
     assert read(*rules) == keys
     assert read(*reversed(rules)) == keys
+
+
+@given(st.lists(KEYS, min_size=1, max_size=MAX_KEYS, unique=True))
+def test_keys_are_read_from_a_switch_that_does_not_match_metadata(keys: list[bytes]) -> None:
+    """Their rules match group addresses as sources, which no frame has (IEEE 802.3, section 3.2.3)."""
+    rules = list(standing_rules(CONFIGURATION, 1, keys=keys, layout=Layout(has_metadata=False)))
+    assert not [rule for rule in rules if "metadata" in rule.match]
+    sources = [rule.match["eth_src"] for rule in rules if rule.purpose is Purpose.SESSION_KEY]
+    assert len(set(sources)) == len(sources)
+    assert all(isinstance(each, bytes) and each[0] & 1 for each in sources)
+    assert read(*rules) == keys
 
 
 @given(KEYS)
