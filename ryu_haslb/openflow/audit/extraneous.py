@@ -86,6 +86,7 @@ def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: boo
     reported: dict[Kind, set[frozenset[bytes]]] = {}
     for row in rows:
         reported.setdefault(kind_of(row), set()).add(canonical_match(row.match))
+    incomplete = {kind for kind, matches in wanted.items() if not matches <= reported.get(kind, set())}
     has_lease = any(lease.is_lease(row) for row in rows)
 
     def is_extraneous(row: FlowStats) -> bool:
@@ -96,13 +97,13 @@ def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: boo
             return True
         if purpose in TEMPORARY_PURPOSES:
             return not 0 < options_of(row).hard_timeout <= _MAX_TIME[purpose]
-        ours = wanted.get(kind_of(row), set())
+        kind = kind_of(row)
         is_of_client = row.priority != PIPELINE[purpose].priority
         may_be_on_its_way = not are_settled and (is_of_client or purpose in REPLY_PURPOSES)
         # PASS_OTHER: the switch may have taken it in another run, and forwards by it.
-        if purpose in LEARNED_PURPOSES or may_be_on_its_way or (purpose is Purpose.PASS_OTHER and not ours):
+        if purpose in LEARNED_PURPOSES or may_be_on_its_way or (purpose is Purpose.PASS_OTHER and kind not in wanted):
             return False
-        return ours <= reported[kind_of(row)] and canonical_match(row.match) not in ours
+        return kind not in incomplete and canonical_match(row.match) not in wanted.get(kind, ())
 
     return [row for row in rows if is_extraneous(row)]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ryu_haslb.openflow.audit.extraneous import MAX_RULES, MAX_SUSPECTED, Extraneous
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+import pytest
+
+from ryu_haslb.openflow.audit import extraneous as module
+from ryu_haslb.openflow.audit.extraneous import MAX_RULES, MAX_SUSPECTED, Extraneous, extraneous
+from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table
+from ryu_haslb.openflow.rule_messages import SentRule
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK
 
@@ -32,3 +36,28 @@ def test_no_more_rules_are_remembered_than_the_bound_over_all_slices() -> None:
     for begin in range(0, 2 * MAX_SUSPECTED, MAX_RULES):
         extraneous.look(rows(begin))
     assert MAX_SUSPECTED <= len(removed) < 2 * MAX_SUSPECTED
+
+
+class CountedMatch(bytes):
+    """A match that counts how often it is compared with another one."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedMatch.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = bytes.__hash__
+
+
+def test_the_work_grows_with_the_number_of_rules_and_not_with_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each real server has a standing rule: with 5,000 the audit took four seconds, every three seconds."""
+    monkeypatch.setattr(module, "canonical_match", CountedMatch)
+    purpose, count = Purpose.PUNT_ARP_FROM_REAL, 300
+    entry = PIPELINE[purpose]
+    matches = [number.to_bytes(8, "big") for number in range(count)]
+    sent = [SentRule(entry.table, entry.priority, purpose.cookie, b"", match) for match in matches]
+    added = FlowStats(entry.table, entry.priority, purpose.cookie, b"added", b"")
+    reported = [FlowStats(entry.table, entry.priority, purpose.cookie, match, b"") for match in matches]
+    assert extraneous([*reported, added], sent, are_settled=True) == [added]
+    assert CountedMatch.compared <= 3 * count
