@@ -55,6 +55,27 @@ def test_members_share_lead_and_follow_over_tls(tmp_path: Path) -> None:
         assert stranger.wait(WAIT_TIMEOUT) != 0, "without a certificate of the authority the keys cannot be read"
 
 
+def test_certificates_are_replaced_while_members_run(tmp_path: Path) -> None:
+    """The files in place, then the servers one after the other, the Raft leader last (docs/cluster.md, "TLS")."""
+    authority = Authority(tmp_path, "Cluster CA")
+    issued = authority.issue("member")
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
+        cluster = Cluster(bench, tls=(issued.key, issued.path, authority.certificate.path))
+        first = cluster.register("rotated", 20)
+        authority.issue("member")  # in the place of the files before
+        last = cluster.servers.raft_leader()
+        for server in [*(each for each in cluster.servers.processes if each != last), last]:
+            cluster.servers.end(server, signal.SIGTERM)
+            cluster.servers.start(server)
+            cluster.servers.await_followers()
+        cluster.await_whole()
+        assert cluster.homes(first) == first
+        cluster.await_change(9)
+        cluster.await_followed(cluster.waiting)
+        cluster.end(cluster.master, signal.SIGKILL)
+        assert cluster.homes(first) == first
+
+
 @contextmanager
 def older_cluster(bench: Bench, path: Path, tables: Iterable[str]) -> Iterator[tuple[Cluster, Callable[[], None]]]:
     """Members at a database of an older schema that has these tables, and what converts it."""
