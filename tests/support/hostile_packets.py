@@ -20,6 +20,7 @@ from typing import NamedTuple
 POOL = 20_000
 CHASSIS_MAC = bytes.fromhex("0251b7000001")
 BROADCAST = b"\xff" * 6
+_NAI = 131
 _IDENTIFICATION_AT, _NAI_AT = 14 + 20 + 8 + 16, 14 + 20 + 8 + 24 + 2
 #: Digits of a made-up NAI that change from packet to packet.
 _DIGITS = 8
@@ -65,7 +66,7 @@ class Workshop:
             *(self.copy, self.martian, self.wrong_checksum, self.fragment, self.last_hop, self.wrong_port),
             *(self.truncated, self.ip_options, self.arp_claim, self.arp_request, self.ipv6, self.reserved, self.ping),
             *(self.no_home_agent, self.garbage, self.other_vlan, self.extension_lie, self.lying_length),
-            *(self.strange_name, self.icmp_error),
+            *(self.strange_name, self.icmp_error, self.tunnelled, self.every_extension, self.forged_reply, self.jumbo),
         ]
         return [maker() for _ in range(POOL // len(makers)) for maker in makers]
 
@@ -103,7 +104,16 @@ class Workshop:
         return Hostile("copy", self._request(self._honest(), self._target.pdsn))
 
     def martian(self) -> Hostile:
-        sources = (bytes(4), b"\x7f\0\0\1", b"\xe0\0\0\5", b"\xf0\0\0\1", BROADCAST[:4], self._target.virtual)
+        broadcast = self._target.pdsn[:3] + b"\xff"
+        sources = (
+            bytes(4),
+            b"\x7f\0\0\1",
+            b"\xe0\0\0\5",
+            b"\xf0\0\0\1",
+            BROADCAST[:4],
+            self._target.virtual,
+            broadcast,
+        )
         source = self._chance.choice((*sources, *self._target.home_agents))
         return Hostile("martian", self._request(self._honest(), source))
 
@@ -140,6 +150,43 @@ class Workshop:
         body = head[:2] + struct.pack("!H", checksum(head + quoted + bytes(len(quoted) % 2))) + head[4:] + quoted
         source = self._chance.choice((*self._target.home_agents, self._anyone()))
         return Hostile("ICMP error", self._packet(body, protocol=1, source=source))
+
+    def tunnelled(self) -> Hostile:
+        """A request within IP (RFC 2003), GRE or minimal encapsulation (RFC 2004), as a foreign agent tunnels."""
+        inner = self._request(self._honest(), self._anyone(), self._chance.choice(self._target.home_agents))[14:]
+        protocol, head = self._chance.choice(
+            ((4, b""), (47, b"\0\0\x08\0"), (55, inner[9:10] + b"\0\0\0" + inner[16:20]))
+        )
+        source = self._chance.choice((self._target.pdsn, *self._target.home_agents, self._anyone()))
+        return Hostile("tunnelled", self._packet(head + inner, protocol=protocol, source=source))
+
+    def every_extension(self) -> Hostile:
+        """Extensions of every type, long and short, around the NAI, and none twice."""
+        kinds = self._chance.sample([each for each in range(256) if each != _NAI], self._chance.randint(1, 60))
+        data = self._chance.randbytes(4)
+        extensions = b"".join(bytes([each, len(data)]) + data for each in kinds)
+        whole = self._payload(self._honest())
+        place = self._chance.choice((24, len(whole)))
+        return Hostile("every extension", self._packet(self._datagram(whole[:place] + extensions + whole[place:])))
+
+    def forged_reply(self) -> Hostile:
+        """A reply (RFC 5944, section 3.4) in the name of a home agent, to the virtual address or to the PDSN."""
+        name = self._honest()
+        fixed = struct.pack("!BBH4s", 3, self._chance.choice((0, 1, 128, 131, 136)), 600, bytes(4))
+        payload = fixed + self._chance.choice(self._target.home_agents) + self._chance.randbytes(8)
+        payload += bytes([_NAI, len(name)]) + name
+        whole = self._packet(self._datagram(payload), source=self._chance.choice(self._target.home_agents))
+        return Hostile("forged reply", whole)
+
+    def jumbo(self) -> Hostile:
+        """A frame of the greatest size of the link, or a packet that says it is longer than any link's."""
+        whole = self._payload(self._honest()) + b"".join(bytes([134, 255]) + bytes(255) for _ in range(5))
+        frame = bytearray(self._packet(self._datagram(whole[:1470])))
+        if self._chance.random() < 0.5:
+            frame[16:18] = b"\xff\xff"
+            frame[24:26] = bytes(2)
+            frame[24:26] = struct.pack("!H", checksum(bytes(frame[14:34])))
+        return Hostile("jumbo", bytes(frame))
 
     def arp_claim(self) -> Hostile:
         address = self._chance.choice((*self._target.home_agents, self._target.virtual))
