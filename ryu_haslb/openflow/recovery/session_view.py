@@ -15,8 +15,9 @@ from ryu_haslb.openflow.wire import oxm_header, set_field
 from ryu_haslb.openflow.wire_multipart import FlowStats, without_max_len
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
-#: Targets that are remembered: real servers, times the ways in which the rules of one were written.
-MAX_TARGETS = 1 << 14
+#: Targets that are remembered of one switch: real servers, times the ways in which the rules of one were written; and
+#: of all switches.
+MAX_TARGETS, MAX_TARGETS_OF_ALL = 1 << 14, 1 << 17
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; changes may be many.
 _SESSIONS = Table.SESSIONS.value
 #: Bytes of the match and of the instructions of a rule of ours, at most.
@@ -56,11 +57,14 @@ def is_session_rule(row: FlowStats) -> bool:
 
 
 class Budget:
-    """The number of rules that all views together may have. At the ``limit`` the largest view gives up its rules."""
+    """The number of rules that all views together may have. At the ``limit`` the largest view gives up its rules.
+
+    ``targets`` are those of all views; at :data:`MAX_TARGETS_OF_ALL` the view with most of them gives up.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.used = 0
+        self.used = self.targets = 0
         self.views: set[SessionView] = set()
 
     def make_room(self, view: SessionView) -> None:
@@ -68,6 +72,12 @@ class Budget:
         self.views.add(view)
         if self.used >= self.limit:
             max(self.views, key=lambda each: len(each.rules)).exceed()
+
+    def make_room_for_target(self, view: SessionView) -> None:
+        """Another target is to be added to a view."""
+        self.views.add(view)
+        if self.targets >= MAX_TARGETS_OF_ALL:
+            max(self.views, key=SessionView.count_targets).exceed()
 
 
 class SessionView:
@@ -85,11 +95,16 @@ class SessionView:
         """The targets of all rules, and of some that are gone."""
         return list(self._targets.values())
 
+    def count_targets(self) -> int:
+        """The number of :attr:`targets`."""
+        return len(self._targets)
+
     def end(self) -> None:
         """The rules are handed over, or are no longer needed: they are in the budget no more."""
         if self in self._budget.views:
             self._budget.views.remove(self)
             self._budget.used -= len(self.rules)
+            self._budget.targets -= len(self._targets)
 
     def exceed(self) -> None:
         """Give up all rules."""
@@ -103,10 +118,10 @@ class SessionView:
         Raises:
             MalformedMessage: a length inside of the rule does not fit.
         """
-        if not is_session_rule(row):
+        if self.is_exceeded or not is_session_rule(row):
             return
         target = self._target_of(row)
-        if target is None or self.is_exceeded:
+        if target is None:
             return
         tag = row.cookie >> COOKIE_MARK_BITS
         if tag not in self.rules:
@@ -149,20 +164,32 @@ class SessionView:
         key = virtual_address, row.actions()
         target = self._targets.get(key)
         if target is None:
-            target = RuleTarget(*key)
-            if len(self._targets) >= MAX_TARGETS:
-                self._forget_targets()
-            self._targets[key] = target
+            target = self._add_target(RuleTarget(*key))
+            if target is None:
+                return None
         if has_tag_first:
             if len(self._by_shape) >= MAX_TARGETS:
                 self._by_shape.clear()
             self._by_shape[shape] = target
         return target
 
+    def _add_target(self, target: RuleTarget) -> Optional[RuleTarget]:
+        """Remember a target; None if the view has given up its rules."""
+        if len(self._targets) >= MAX_TARGETS:
+            self._forget_targets()
+        if not self.is_exceeded:
+            self._budget.make_room_for_target(self)
+        if self.is_exceeded:
+            return None
+        self._budget.targets += 1
+        self._targets[target.virtual_address, target.actions] = target
+        return target
+
     def _forget_targets(self) -> None:
         """Forget the targets that no rule has. If most are in use, the switch lies, or is none of ours."""
-        in_use = set(self.rules.values())
+        before, in_use = len(self._targets), set(self.rules.values())
         self._targets = {key: each for key, each in self._targets.items() if each in in_use}
         self._by_shape.clear()
+        self._budget.targets -= before - len(self._targets)
         if len(self._targets) > MAX_TARGETS // 2:
             self.exceed()

@@ -1,0 +1,62 @@
+"""What a member that stands by keeps of session rules: a switch may report any number of them, which lead anywhere."""
+
+from __future__ import annotations
+
+import pytest
+from statistics_replies import FlowRow, flow_stats_reply
+
+from ryu_haslb.openflow import wire, wire_flow_mod
+from ryu_haslb.openflow.recovery import session_view
+from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
+from ryu_haslb.openflow.wire_multipart import flow_stats
+from ryu_haslb.slb.session import cookie_of
+
+
+def put(view: SessionView, targets: int, rules: int = 1) -> None:
+    """Rules that lead to so many ports."""
+    for port in range(1, targets + 1):
+        match = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+        actions = wire_flow_mod.apply_actions(wire.output(port))
+        rows = [FlowRow(cookie_of(port << 16 | number), match, actions) for number in range(rules)]
+        for row in flow_stats(flow_stats_reply(*rows)):
+            view.put(row)
+
+
+def test_the_switch_with_most_targets_gives_up_its_rules_when_all_have_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_view, "MAX_TARGETS_OF_ALL", 100)
+    budget = Budget(10_000)
+    honest, *liars = views = [SessionView(budget) for _ in range(6)]
+    put(honest, 10, rules=20)
+    for number, liar in enumerate(liars):
+        put(liar, 60 + number)
+        assert budget.targets == sum(view.count_targets() for view in views) <= 100
+    assert [view.is_exceeded for view in views] == [False, True, True, True, True, False]
+    assert (len(honest.rules), honest.count_targets()) == (200, 10)
+    for view in views:
+        view.end()
+    assert (budget.used, budget.targets, budget.views) == (0, 0, set())
+
+
+def test_targets_without_rules_are_forgotten_before_a_switch_has_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_view, "MAX_TARGETS", 50)
+    budget = Budget(10_000)
+    view = SessionView(budget)
+    put(view, 30)
+    for row in [FlowRow(cookie_of(port << 16), wire_flow_mod.match({"ipv4_dst": "10.1.1.10"})) for port in range(31)]:
+        (gone,) = flow_stats(flow_stats_reply(row))
+        view.remove(gone)
+    assert not view.rules
+    for port in range(100, 125):
+        (row,) = flow_stats(
+            flow_stats_reply(
+                FlowRow(
+                    cookie_of(port << 16),
+                    wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"}),
+                    wire_flow_mod.apply_actions(wire.output(port)),
+                )
+            )
+        )
+        view.put(row)
+    assert (view.is_exceeded, budget.targets, len(view.rules)) == (False, view.count_targets(), 25)
