@@ -69,6 +69,10 @@ def forged(mac: str, address: str) -> Iterator[Packet]:
     yield ARP(op=2, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC, pdst="0.0.0.0")
     yield ARP(op=1, hwsrc=mac, psrc=address, pdst=VIRTUAL)
     yield ARP(op=1, hwsrc=mac, psrc=address, pdst="10.1.1.1")
+    yield ARP(op=1, hwsrc=mac, psrc="0.0.0.0", pdst=address)  # as a host that is about to take it (RFC 5227)
+    for operation in (1, 2):
+        yield ARP(op=operation, hwsrc=mac, psrc=VIRTUAL, pdst=address)
+        yield ARP(op=operation, hwsrc=mac, psrc=VIRTUAL, pdst=VIRTUAL)
     for operation in (0, 3, 4, 8, 9, 65535):
         yield ARP(op=operation, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC, pdst=address)
     for sender in (BROADCAST, "01:00:5e:00:00:01", "00:00:00:00:00:00", CHASSIS_MAC, "02:66:66:66:66:66"):
@@ -109,6 +113,27 @@ def moves(bench: Bench, address: str) -> list[str]:
     """The balancer's log lines about where a home agent is."""
     text = f"real server {address} (HAFARM) is at"
     return [line for line in bench.lab.log("controller").splitlines() if text in line]
+
+
+STRANGERS_MAC = "02:66:66:66:66:66"
+
+
+@pytest.mark.parametrize("node", ["sami3", "pdsn2", "router"])
+def test_a_host_that_claims_the_virtual_address_gets_no_request(bench: Bench, node: str) -> None:
+    """A client may believe it. Requests go by the virtual address, and not by the Ethernet address that they bear."""
+    claims = [
+        bytes(
+            Ether(src=STRANGERS_MAC, dst=BROADCAST) / ARP(op=operation, hwsrc=STRANGERS_MAC, psrc=VIRTUAL, pdst=VIRTUAL)
+        )
+        for operation in (1, 2)
+    ]
+    with bench.lab.capture(node) as capture:
+        bench.send(*claims, node=node)
+        misled = frame_of(request(nai(f"misled-{node}@isp.com")), to=STRANGERS_MAC)
+        assert bench.deliver(misled) in REALS
+        bench.settle()
+        assert not any(b"misled" in each for each in capture.listen(0.1))
+    assert "Traceback" not in bench.lab.log("controller")
 
 
 @pytest.mark.parametrize("node", [PDSN, "sami2", "sami3", "pdsn2", "router"])
