@@ -118,7 +118,7 @@ class BodyReader:
 
     def _skip_trailers(self) -> None:
         for _ in range(MAX_FIELDS):
-            if self._stream.readline(_MAX_CHUNK_LINE) in (b"\r\n", b"\n", b""):
+            if self._stream.readline(_MAX_CHUNK_LINE) in (b"\r\n", b""):
                 return
         raise BadRequestError(400, f"too many trailer fields; expected at most {MAX_FIELDS}")
 
@@ -185,7 +185,7 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
                         return None  # the client has left
                     raise BadRequestError(431, f"header too large; expected at most {MAX_HEAD_SIZE} bytes")
                 left -= len(line)
-                if line not in (b"\r\n", b"\n"):
+                if line != b"\r\n":
                     lines.append(line)
                 elif lines:
                     return parse_head(lines)

@@ -20,6 +20,11 @@ MAX_FIELDS = 100
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!-~\x80-\xff]{1,8000}) HTTP/1\.([01])")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+#: RFC 9110 section 7.2: a host, and a port.
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?"
+_HOST_FIELD = re.compile(_HOST, re.ASCII)
+#: RFC 9112 section 3.2.2: a target with scheme and authority, as clients send it to a proxy.
+_ABSOLUTE_TARGET = re.compile(rf"http://({_HOST})(/.*)?", re.ASCII | re.IGNORECASE)
 
 
 class BadRequestError(HaslbError):
@@ -31,7 +36,10 @@ class BadRequestError(HaslbError):
 
 
 class Head(NamedTuple):
-    """The head of a request: method, target, minor version of HTTP/1, and header fields."""
+    """The head of a request: method, target, minor version of HTTP/1, and header fields.
+
+    A target with scheme and authority is a path here, and the authority is the field Host (RFC 9112 section 3.2.2).
+    """
 
     method: str
     target: str
@@ -64,7 +72,7 @@ def parse_head(lines: list[bytes]) -> Head:
     head = Head(first[1].decode("ascii"), first[2].decode("latin-1"), int(first[3]), fields)
     _require_one_host(head)
     _require_one_length(head)
-    return head
+    return head._replace(target=_path_of(head))
 
 
 def body_length(head: Head) -> Optional[int]:
@@ -75,7 +83,22 @@ def body_length(head: Head) -> Optional[int]:
 
 
 def _without_line_end(line: bytes) -> bytes:
-    return line.removesuffix(b"\n").removesuffix(b"\r")
+    """A line feed alone ends a line for some programs, and not for others (RFC 9112 section 2.2)."""
+    if not line.endswith(b"\r\n"):
+        raise BadRequestError(400, "a line feed alone; expected carriage return and line feed")
+    return line[:-2]
+
+
+def _path_of(head: Head) -> str:
+    """The target as a path and a query; an authority in it replaces the field Host."""
+    if head.target.startswith("/") or head.target == "*":
+        return head.target
+    found = _ABSOLUTE_TARGET.fullmatch(head.target)
+    if found is None or not found[1]:
+        raise BadRequestError(400, "malformed request target; expected a path")
+    del head.fields["Host"]
+    head.fields["Host"] = found[1]
+    return found[2] or "/"
 
 
 def _require_one_host(head: Head) -> None:
@@ -83,6 +106,8 @@ def _require_one_host(head: Head) -> None:
     hosts = len(head.fields.get_all("Host", []))
     if hosts > 1 or (head.minor == 1 and hosts == 0):
         raise BadRequestError(400, f"{hosts or 'no'} Host header fields; expected one")
+    if not _HOST_FIELD.fullmatch(head.fields.get("Host", "")):
+        raise BadRequestError(400, "malformed Host; expected a name or address, and a port")
 
 
 def _require_one_length(head: Head) -> None:

@@ -152,8 +152,9 @@ def _parameters(request: Request, route: Route) -> dict[str, Any]:
 
 
 def _path(request: Request) -> str:
-    """The path as the client sent it. WebOb would decode it, and fail if it is not UTF-8."""
-    path: str = request.environ.get("PATH_INFO", "")
+    """The path as the client sent it: no path here has an encoded character, and a proxy that permits or refuses paths
+    may decode none or others than we would (``%2F`` is no slash, RFC 3986 section 2.2)."""
+    path: str = request.environ.get("RAW_PATH_INFO") or request.environ.get("PATH_INFO", "")
     return path
 
 

@@ -159,6 +159,10 @@ AMBIGUOUS = {
     "a field without colon": b"Host: a\r\nContent-Length\r\n\r\n",
     "a carriage return in a value": b"Host: a\r\nX: y\rContent-Length: 44\r\n\r\n",
     "a null in a value": b"Host: a\r\nX: y\0\r\n\r\n",
+    "a line feed alone": b"Host: a\nContent-Length: 0\r\n\r\n",
+    "an end by a line feed alone": b"Host: a\r\n\n",
+    "a user in the host": b"Host: evil@localhost\r\n\r\n",
+    "a path in the host": b"Host: localhost/\r\n\r\n",
     "no host": b"\r\n",
     "two hosts": b"Host: localhost\r\nHost: evil.example\r\n\r\n",
 }
@@ -183,12 +187,47 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connecti
         b"GET  /metrics HTTP/1.1",
         b"GET /\x00 HTTP/1.1",
         b"G\xc4T / HTTP/1.1",
+        b"GET metrics HTTP/1.1",
+        b"GET http:///metrics HTTP/1.1",
+        b"GET http://evil@localhost/metrics HTTP/1.1",
+        b"GET ftp://localhost/metrics HTTP/1.1",
+        b"CONNECT localhost:80 HTTP/1.1",
+        b"PRI * HTTP/2.0",
     ],
 )
 def test_a_malformed_request_line_is_refused(address: str, line: bytes) -> None:
     """HTTP/0.9 included: a line of anything must not be taken for a request."""
     answer = answers(address, line + b"\r\nHost: localhost\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize(
+    "path", ["/%6detrics", "/api%2fv1%2Fsessions", "/api/v1/%2e%2e/v1/sessions", "//metrics", "/./metrics"]
+)
+def test_a_path_in_another_spelling_is_no_path(address: str, path: str) -> None:
+    """A proxy in front may permit or refuse paths, and may decode none (RFC 3986 section 2.2: ``%2F`` is no slash)."""
+    assert get(address, path) == b"HTTP/1.1 404 Not Found"
+
+
+def test_the_authority_of_a_target_counts_as_host(address: str) -> None:
+    """RFC 9112 section 3.2.2: the field Host is ignored then. So DNS rebinding finds no way by it either."""
+    for target, host, expected in (
+        ("http://localhost/metrics", "evil.example", b"HTTP/1.1 200"),
+        ("HTTP://127.0.0.1:8080/api/v1/sessions", "a", b"HTTP/1.1 200"),
+        ("http://[::1]", "a", b"HTTP/1.1 200"),
+        ("http://evil.example/metrics", "localhost", b"HTTP/1.1 421"),
+    ):
+        request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        assert answers(address, request.encode())[:12] == expected
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "get", "PATCH"])
+def test_a_method_that_no_path_has_is_refused_and_repeats_nothing(address: str, method: str) -> None:
+    """RFC 9110 sections 9.1 and 9.3.8: methods are case-sensitive, and TRACE would repeat the token."""
+    fields = "Host: localhost\r\nX: secret\r\nConnection: close\r\n\r\n"
+    answer = answers(address, f"{method} /metrics HTTP/1.1\r\n{fields}".encode())
+    assert answer.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
+    assert b"secret" not in answer
 
 
 BROKEN_CHUNKS = {
