@@ -10,24 +10,23 @@ import select
 import socket
 import struct
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
 from attacked import HELLO, Switch, features, message, started
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from fake_switch import HEADER, FakeSwitch
-from lied_to import LIARS, SECONDS, lied_to
+from lied_to import LIARS, SECONDS, lied_to, listed
 from mobile import registration
 from process_size import Trend, descriptors, resident, threads
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow import wire, wire_flow_mod
 from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.wire import output
@@ -81,14 +80,6 @@ def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
         assert threads(process) == running_before
         assert len(bench.lab.log(CONTROLLER)) < MAX_LOG
         wait_until(lambda: descriptors(process) <= open_before + LIARS, "the connections of liars are closed")
-
-
-def listed(bench: Bench) -> dict[str, Any]:
-    """The sessions. On a busy machine this process may read so late that the balancer gives it up."""
-    for _ in range(5):
-        with suppress(ControlError):
-            return bench.sessions()
-    return bench.sessions()
 
 
 def test_lies_without_a_switch_keep_the_first_one_from_nothing(tmp_path: Path) -> None:

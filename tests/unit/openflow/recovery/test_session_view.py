@@ -11,13 +11,14 @@ from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
 from ryu_haslb.openflow.wire_multipart import flow_stats
 from ryu_haslb.slb.session import cookie_of
 
+MATCH = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
 
-def put(view: SessionView, targets: int, rules: int = 1) -> None:
+
+def put(view: SessionView, targets: int, rules: int = 1, first: int = 1) -> None:
     """Rules that lead to so many ports."""
-    for port in range(1, targets + 1):
-        match = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+    for port in range(first, first + targets):
         actions = wire_flow_mod.apply_actions(wire.output(port))
-        rows = [FlowRow(cookie_of(port << 16 | number), match, actions) for number in range(rules)]
+        rows = [FlowRow(cookie_of(port << 16 | number), MATCH, actions) for number in range(rules)]
         for row in flow_stats(flow_stats_reply(*rows)):
             view.put(row)
 
@@ -43,20 +44,11 @@ def test_targets_without_rules_are_forgotten_before_a_switch_has_too_many(monkey
     monkeypatch.setattr(session_view, "MAX_TARGETS", 50)
     budget = Budget(10_000)
     view = SessionView(budget)
-    put(view, 30)
-    for row in [FlowRow(cookie_of(port << 16), wire_flow_mod.match({"ipv4_dst": "10.1.1.10"})) for port in range(31)]:
-        (gone,) = flow_stats(flow_stats_reply(row))
-        view.remove(gone)
-    assert not view.rules
-    for port in range(100, 125):
-        (row,) = flow_stats(
-            flow_stats_reply(
-                FlowRow(
-                    cookie_of(port << 16),
-                    wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"}),
-                    wire_flow_mod.apply_actions(wire.output(port)),
-                )
-            )
-        )
-        view.put(row)
+    for first in (1, 101, 201):
+        put(view, 30, first=first)
+        assert view.count_targets() <= 50
+        for row in flow_stats(flow_stats_reply(*(FlowRow(cookie_of(first + port << 16), MATCH) for port in range(30)))):
+            view.remove(row)
+        assert not view.rules
+    put(view, 25)
     assert (view.is_exceeded, budget.targets, len(view.rules)) == (False, view.count_targets(), 25)
