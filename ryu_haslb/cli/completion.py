@@ -47,6 +47,7 @@ function __haslb_words
 end
 complete -c haslb -f -a '(__haslb_words)'
 """
+_WORDS = "words"
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 #: A command line that argparse reads.
@@ -62,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: source <(haslb completion bash)",
     )
     command_line.add_argument("--version", action="version", version=product())
-    command_line.add_argument("shell", choices=[*SCRIPTS, "words"])
+    command_line.add_argument("shell", choices=[*SCRIPTS, _WORDS])
     command_line.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD")
     return command_line
 
@@ -72,11 +73,10 @@ def run(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) -> int:
 
     ``parsers`` are those of the commands that argparse reads, by their first word; "" is that of ``haslb``.
     """
-    options = parser().parse_args(words)
-    if options.shell in SCRIPTS:
-        sys.stdout.write(SCRIPTS[options.shell])
+    if words[:1] != [_WORDS]:
+        sys.stdout.write(SCRIPTS[parser().parse_args(words).shell])
         return 0
-    for word, text in completions(options.words or [""], path, parsers):
+    for word, text in completions(words[1:] or [""], path, parsers):  # argparse would drop a word "--"
         print(f"{word}\t{text}" if text else word)
     return 0
 
@@ -87,7 +87,7 @@ def completions(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) 
         path, words = words[1], words[2:]
     prefix, first = words[-1], words[0] if len(words) > 1 else ""
     if first in parsers and (first or prefix.startswith("-")):
-        options = (found for found in _options(parsers[first]()) if found[0].startswith(prefix))
+        options = (found for found in _options(parsers[first](), words[1:-1]) if found[0].startswith(prefix))
         return sorted(found for found in options if prefix or not found[0].startswith("-"))  # else files are meant
     try:
         offered = list(_offers(words, path))
@@ -107,10 +107,18 @@ def _offers(words: Sequence[str], path: str) -> Sequence[tuple[str, str]]:
         return [(each.word, each.help) for each in expected(BALANCER_COMMANDS, words[:-1], words[-1])]
 
 
-def _options(command_line: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
-    """The long options of a parser, and the commands below it."""
+def _options(command_line: argparse.ArgumentParser, before: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The long options of a parser and the words that it expects, or those of the command below it that is typed."""
     for action in command_line._actions:  # argparse has no other way to list them
+        below = action.choices if isinstance(action, argparse._SubParsersAction) else {}
+        typed = next((word for word in before if word in below), None)
+        if typed is not None:
+            yield from _options(below[typed], ())
+            return
+    for action in command_line._actions:
         help_text = (action.help or "") if action.help != argparse.SUPPRESS else ""
         yield from ((option, help_text) for option in action.option_strings if option.startswith("--"))
         if isinstance(action, argparse._SubParsersAction):
             yield from ((choice.dest, choice.help or "") for choice in action._choices_actions)
+        elif action.choices and not action.option_strings and not before:
+            yield from ((str(choice), "") for choice in action.choices if choice != _WORDS)
