@@ -23,4 +23,7 @@ def main() -> int:
 
     if is_ending:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return command_line.main()
+    try:
+        return command_line.main()
+    except KeyboardInterrupt:  # while the end of the program that reads our output is being handled
+        return 130

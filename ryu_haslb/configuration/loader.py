@@ -7,7 +7,9 @@ writes ``end`` below a configuration, and so does :func:`framed`; a file whose h
 from __future__ import annotations
 
 import os
+import pwd
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Optional, Union
 
@@ -83,11 +85,14 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         text = f"empty; expected a configuration, or the line '{mark}' for one without commands"
         raise ConfigurationError([Diagnostic(source, 0, text)])
     _require_end(data, source)
+    if b"\0" in data:  # UTF-16, or what a crash leaves of a file
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise ConfigurationError([Diagnostic(source, line, "not UTF-8, it has null characters; expected text")])
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        if is_yaml(source) or b"\0" in data:
+        if is_yaml(source):
             raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
         return _load_latin_1(data, source, line, base)
     read = read_yaml if is_yaml(source) else read_configuration
@@ -114,4 +119,8 @@ def _load_latin_1(data: bytes, source: str, line: int, base: Optional[Configurat
 
 def _unreadable(source: str, error: Exception) -> ConfigurationError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ConfigurationError([Diagnostic(source, 0, f"cannot be read: {reason}; expected a file")])
+    expected = "a file"
+    if isinstance(error, PermissionError):
+        with suppress(KeyError):
+            expected = f"a file that the user {pwd.getpwuid(os.geteuid()).pw_name} may read"
+    return ConfigurationError([Diagnostic(source, 0, f"cannot be read: {reason}; expected {expected}")])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pwd
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
+from ryu_haslb.configuration import loader
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import MAX_FILE_SIZE, framed, load
 from ryu_haslb.configuration.model import Configuration, ServerFarm
@@ -89,11 +92,16 @@ def test_a_path_that_no_file_can_have() -> None:
     assert "cannot be read" in error("a\0b")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
-    (tmp_path / "slb.ios").write_text("")
-    (tmp_path / "slb.ios").chmod(0)
-    assert "cannot be read: Permission denied" in error(tmp_path / "slb.ios")
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service has a user of its own: root, who has copied the file, may read it."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(loader, "open", refuse, raising=False)
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    path = tmp_path / "slb.ios"
+    assert error(path) == f"{path}: cannot be read: Permission denied; expected a file that the user {user} may read"
 
 
 def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -101,8 +109,11 @@ def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
     path = tmp_path / "slb.ios"
     path.write_bytes(b"!\n! caf\xe9\n")
     assert [str(warning) for warning in load(path).warnings] == [f"{path}:2: not UTF-8; the file is read as Latin-1"]
+    for encoding in ("utf-16", "utf-16-be", "utf-32"):
+        path.write_bytes("!\n!\n".encode(encoding))
+        assert error(path) == f"{path}:1: not UTF-8, it has null characters; expected text"
     path.write_bytes(b"!\n! caf\xe9\n\0")
-    assert error(path) == f"{path}:2: not UTF-8; expected text"
+    assert error(path) == f"{path}:3: not UTF-8, it has null characters; expected text"
     path = tmp_path / "slb.yaml"
     path.write_bytes(b"# caf\xe9\n")
     assert error(path) == f"{path}:1: not UTF-8; expected text"
