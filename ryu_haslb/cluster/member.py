@@ -123,6 +123,21 @@ class Member:
         """The other members that are there and do not say that they refuse the configuration of the cluster."""
         return [each.name for each in self.members.present(now) if each.name != self.name and not each.refused]
 
+    def objection_to_hand_over(self, now: float) -> str:
+        """Why no other member would serve as many switches as this one; empty if one would."""
+        if not self.is_connected:
+            return "the database is not connected, so no other member can take over"
+        others = [each for each in self.members.present(now) if each.name != self.name]
+        if not others:
+            return "no other member is there; see show redundancy members"
+        own, best = self.members.get(self.name), max(others, key=lambda each: each.switches)
+        if own is None or best.switches >= own.switches:
+            return ""
+        return (
+            f"{best.name} reaches {best.switches} of the {own.switches} switches that this member reaches; try again "
+            "when show redundancy members says that it reaches all"
+        )
+
     def run(self) -> None:
         """Take part in the cluster until the process ends."""
         while True:

@@ -89,6 +89,9 @@ def _switch_activity(application: Application, _: Words) -> Result:
     member = application.sources.member
     if member is None:
         raise RefusedError("this balancer is in no cluster; docs/cluster.md tells how to make one")
+    objection = member.objection_to_hand_over(time.monotonic()) if member.is_leading else ""
+    if objection:
+        raise RefusedError(f"{objection}; stop this member to hand over all the same")
     if not member.resign("switch-activity"):
         raise RefusedError(f"this member does not lead; {member.leader or 'no member'} does")
     return iter(["this member leads until another one does; see show redundancy"])

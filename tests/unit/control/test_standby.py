@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Callable
+import time
+from dataclasses import replace
+from typing import Callable, Optional
 
 import pytest
-from cluster_member import standing_by_member
+from cluster_member import leading_member, standing_by_member
 from command_words import spellings
 from control_process import Application
 from web_bench import TOKEN, WebBench
@@ -71,3 +73,28 @@ def test_there_are_such_commands_over_both_ways() -> None:
 @pytest.mark.parametrize(("ask", "what"), [(by_socket, "retire"), (by_http, "/api/v1/clear/counters")])
 def test_where_no_member_leads_the_refusal_says_so(ask: Callable[[str], str], what: str) -> None:
     assert ask(what) == "member-b stands by; no member leads; try again when one does"
+
+
+@pytest.mark.parametrize(
+    ("is_connected", "switches", "answer"),
+    [
+        (True, 2, "this member leads until another one does; see show redundancy"),
+        (True, None, "% no other member is there; see show redundancy members; stop this member"),
+        (True, 1, "% member-b reaches 1 of the 2 switches that this member reaches; try again"),
+        (False, 2, "% the database is not connected, so no other member can take over; stop this member"),
+    ],
+)
+def test_a_hand_over_is_refused_where_no_member_would_serve_as_many_switches(
+    monkeypatch: pytest.MonkeyPatch, is_connected: bool, switches: Optional[int], answer: str
+) -> None:
+    """As IOS refuses a switchover to a standby that is not ready: it would interrupt the service for seconds."""
+    monkeypatch.setattr(Database, "is_connected", is_connected)
+    application = Application(2)
+    application.member = member = leading_member()
+    own, other = member.members.all()
+    present = [own] if switches is None else [own, replace(other, switches=switches)]
+    member.members.on_rows([each.row() for each in present], time.monotonic())
+    (line,) = execute(application, ["redundancy", "switch-activity"]).lines
+    assert line is not None
+    assert line.startswith(answer)
+    assert member.leadership.is_resigning is (not line.startswith("%"))
