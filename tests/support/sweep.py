@@ -45,8 +45,9 @@ _EXPERIMENTERS = (ONF_EXPERIMENTER_ID, 0x2320, 0xFF, 0)
 _EXPERIMENTER_TYPES = (*range(30), 1870, 1871, 1872, *range(1911, 1914), *range(2298, 2304), 0xFFFFFFFF)
 #: Threads that try cases, and the datapath ids that they claim.
 SWEEPERS, IDS = 4, range(0x2000, 0x2040)
-#: Seconds for an answer. A loop without end never answers.
-_WAIT = 60.0
+#: Seconds for an answer: a loop without end never answers. And for what a state waits for: in a cluster the lead may
+#: have passed to the other member, which asks for something else.
+_WAIT, _ENTER_TIMEOUT = 60.0, 20.0
 
 
 def messages() -> Iterator[bytes]:
@@ -196,7 +197,7 @@ class Sweeper:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _enter(self, peer: socket.socket, state: str) -> Optional[int]:
-        """Answer honestly until the balancer asks for what the state waits for; the transaction id of that."""
+        """Answer honestly until the balancer asks for what the state waits for; the transaction id of that, or None."""
         if state in OPENINGS:
             peer.sendall(OPENINGS[state])
             return 1
@@ -204,7 +205,8 @@ class Sweeper:
         switch = FakeSwitch(next(self._datapath_ids))
         switch.install([FlowRow(0x123456789ABC << COOKIE_MARK_BITS | COOKIE_MARK)])
         peer.sendall(HELLO)
-        while data := peer.recv(1 << 16):
+        deadline = time.monotonic() + _ENTER_TIMEOUT
+        while time.monotonic() < deadline and (data := peer.recv(1 << 16)):
             for sent, replies in switch.receive(data):
                 if is_awaited(sent):
                     return int.from_bytes(sent[4:8], "big")
