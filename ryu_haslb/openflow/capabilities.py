@@ -73,7 +73,8 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.NORMAL: Row(
         "output to NORMAL",
         "forwards what does not concern the balancer",
-        "its rejection, a `switch-test` on record, or the make (CPqD and Lagopus accept it and do nothing)",
+        "its rejection, a `switch-test` on record, the make (CPqD and Lagopus accept it and do nothing), or the "
+        "counters of its ports",
         "the balancer installs a learning table; on a switch with less than five tables it floods",
     ),
     Capability.FLOOD: Row(

@@ -22,6 +22,7 @@ from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.capabilities import Capability
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.layout_choice import LayoutChoice
+from ryu_haslb.openflow.normal_check import NormalCheck
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.port_changes import PortChanges
 from ryu_haslb.openflow.self_description import Reported, SelfDescription
@@ -66,6 +67,10 @@ class Installation:
         self._is_installing = False
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
+        self._choice.seen = switch.normal_seen
+        self._normal_check = NormalCheck(
+            transport, transport.id, lambda: balancer.statistics.dispatched, self._on_normal_seen
+        )
         self._rejections = StandingRejections(transport.id, self._choice, self.transactions, self.install)
         self._port_changes = PortChanges()
         self._description: Optional[SelfDescription] = None
@@ -118,6 +123,8 @@ class Installation:
         if self.is_serving:
             if not self._is_installing:
                 self._rejections.forget_if_accepted(self._installed_at, now)
+                if self._choice.must_check_normal:
+                    self._normal_check.tick(now)
             self.upkeep.tick(now)
         elif not self._is_installing and self._rejections.must_retry(now):
             self.install()
@@ -149,8 +156,10 @@ class Installation:
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Handle a reply with meters, with rules that are audited, or with the description. False: another reply."""
-        return self.upkeep.on_multipart_reply(xid, message, now) or (
-            self._description is not None and self._description.on_reply(xid, message)
+        return (
+            self.upkeep.on_multipart_reply(xid, message, now)
+            or self._normal_check.on_reply(xid, message)
+            or (self._description is not None and self._description.on_reply(xid, message))
         )
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
@@ -159,6 +168,7 @@ class Installation:
             self._on_late_rejection(xid, error)
             or self._on_flood_rejected(error)
             or self.upkeep.on_error(xid, now)
+            or self._normal_check.on_error(xid)
             or (self._description is not None and self._description.on_error(xid))
         )
 
@@ -254,6 +264,18 @@ class Installation:
         self._switch.take_reported(reported)
         self._choice.on_description(reported.description)
         self._say_if_record_is_of_another()
+        self._follow_ports()
+
+    def _on_normal_seen(self, forwards: bool) -> None:
+        """The counters of the switch's ports show whether it forwards what is output to NORMAL."""
+        self._switch.normal_seen = self._choice.see(forwards)
+        self._switch.switching_source = self._choice.decision.source
+        if not forwards:
+            LOG.warning(
+                "Switch %016x accepts output to NORMAL and drops the packets, by the counters of its ports; 'ip slb "
+                "datapath %016x switching learn' has it forward from its first second on",
+                *(self._transport.id, self._transport.id),
+            )
         self._follow_ports()
 
     def take_record(self) -> None:

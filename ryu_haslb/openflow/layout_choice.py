@@ -6,6 +6,7 @@ How the switch forwards what is not ours is decided by the first of these that s
     rejected      the switch rejects rules with output to NORMAL, alone or behind one to CONTROLLER: learn
     switch_test   a test of the same switch is on record (:mod:`.switch_records`)
     make          its description names one that is known to ignore NORMAL: learn
+    counters      the counters of its ports have shown it (:mod:`.normal_check`), while it had the same description
     default       normal
 """
 
@@ -25,6 +26,9 @@ from ryu_haslb.openflow.wire_description import Description
 #: Words in the descriptions of switches that accept rules with output to NORMAL and drop the packets: CPqD's software
 #: switch (BOFUSS, ofsoftswitch13), whose description also stands in switches made from it, and Lagopus.
 IGNORES_NORMAL = ("cpqd", "bofuss", "ofsoftswitch", "openflow 1.3 reference userspace switch", "lagopus")
+
+#: The same of one that forwards, and need not be tried.
+FORWARDS_NORMAL = ("open vswitch",)
 
 _FLOOD = wire.OFPP_FLOOD.to_bytes(4, "big")
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
@@ -48,6 +52,7 @@ class SwitchingSource(Enum):
     REJECTED = "rejected"
     SWITCH_TEST = "switch_test"
     MAKE = "make"
+    COUNTERS = "counters"
     DEFAULT = "default"
 
     @property
@@ -61,6 +66,7 @@ _SOURCE_TEXTS = {
     SwitchingSource.REJECTED: "it rejects NORMAL",
     SwitchingSource.SWITCH_TEST: "switch-test on record",
     SwitchingSource.MAKE: "its make ignores NORMAL",
+    SwitchingSource.COUNTERS: "counters of its ports",
     SwitchingSource.DEFAULT: "default",
 }
 
@@ -76,16 +82,25 @@ class SwitchingDecision(NamedTuple):
     forwards_normal: Optional[bool]
 
 
+class NormalSeen(NamedTuple):
+    """What the counters of the ports of a switch with this description have shown: whether NORMAL forwards."""
+
+    description: Description
+    forwards: bool
+
+
 class LayoutChoice:
     """What is known for it.
 
     ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
-    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata.
+    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata, and
+    ``seen`` what counters have shown.
     """
 
     def __init__(self, tables: int, configured: Optional[Switching], record: Optional[SwitchRecord] = None) -> None:
         self.configured = configured
         self.record = record
+        self.seen: Optional[NormalSeen] = None
         self.tables = tables
         self.floods_by_ports = False
         self.has_session_table = True
@@ -113,14 +128,26 @@ class LayoutChoice:
         record = self.record
         if record is not None and record.is_of(self._description) and record.forwards_normal is not None:
             return SwitchingSource.SWITCH_TEST, record.forwards_normal
-        if self._is_known_to_ignore_normal:
+        if self._is_of(IGNORES_NORMAL):
             return SwitchingSource.MAKE, False
+        if self.seen is not None and self.seen.description == self._description:
+            return SwitchingSource.COUNTERS, self.seen.forwards
         return SwitchingSource.DEFAULT, None
 
     @property
-    def _is_known_to_ignore_normal(self) -> bool:
+    def must_check_normal(self) -> bool:
+        """Whether nothing shows what becomes of packets that are output to NORMAL."""
+        is_default = self.configured is None and self.decision.source is SwitchingSource.DEFAULT
+        return is_default and not self._is_of(FORWARDS_NORMAL)
+
+    def see(self, forwards: bool) -> NormalSeen:
+        """The counters of the ports show whether NORMAL forwards."""
+        self.seen = NormalSeen(self._description, forwards)
+        return self.seen
+
+    def _is_of(self, makes: Collection[str]) -> bool:
         words = " ".join(self._description).lower()
-        return any(make in words for make in IGNORES_NORMAL)
+        return any(make in words for make in makes)
 
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""

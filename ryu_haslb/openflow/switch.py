@@ -11,7 +11,7 @@ from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.audit.incident import Restored
 from ryu_haslb.openflow.capabilities import Capabilities
 from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.layout_choice import SwitchingSource
+from ryu_haslb.openflow.layout_choice import NormalSeen, SwitchingSource
 from ryu_haslb.openflow.learning import Learning, Numbers
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.recovery.follower import Follower
@@ -44,6 +44,7 @@ class Switch:
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
     ``record`` is what a test on record has found out, ``switching_source`` what has decided how the switch forwards.
+    ``normal_seen`` is what the counters of its ports have shown.
     ``served_since`` is the time of the last :meth:`connect`, ``lost_because`` why it is not served any more.
     ``path`` is what a packet-in goes through.
     """
@@ -62,6 +63,7 @@ class Switch:
         self.layout = Layout()
         self.record: Optional[SwitchRecord] = None
         self.switching_source = SwitchingSource.DEFAULT
+        self.normal_seen: Optional[NormalSeen] = None
         self.reported = Reported()
         self.address = ""
         self.standing_rules = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -48,6 +48,7 @@ _MAX_FIELDS, _MAX_INSTRUCTIONS = 40, 7
 _MAX_REMEMBERED = 1024
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
+_FLOW_PACKETS = Struct("!24xQQ")
 _INSTRUCTION = Struct("!H2x4x")
 _ACTION = Struct("!H2x4x")
 #: Where an output has the length that is sent to the controller, and where it ends.
@@ -251,6 +252,16 @@ def flow_ages(message: bytes) -> Iterator[tuple[int, int]]:
     """
     for offset, _ in _rows(message, OFPMP_FLOW, _FLOW.size, length_at=0):
         yield _FLOW_AGE.unpack_from(message, offset)[::-1]
+
+
+def flow_packets(message: bytes, cookies: Container[int]) -> int:
+    """The packets of all rules with one of these cookies in one part of a flow statistics reply.
+
+    Raises:
+        MalformedMessage: the message is cut short, or a length inside of it does not fit.
+    """
+    rows = (_FLOW_PACKETS.unpack_from(message, offset) for offset, _ in _rows(message, OFPMP_FLOW, _FLOW.size, 0))
+    return sum(packets for found, packets in rows if found in cookies)
 
 
 def meter_stats(message: bytes) -> Iterator[MeterStats]:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from budget import some
 
+from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.layout_choice import SwitchingSource
 from simulation.datapath import Capabilities
 from simulation.faults import Fault
 from simulation.packet import METADATA
@@ -92,6 +94,30 @@ def test_what_a_switch_lacks_is_said_once_also_when_it_connects_again(
 @pytest.mark.parametrize("lacks", [LACKS["NORMAL, which it rejects"], {**ALL, "tables": 64}], ids=["NORMAL", "most"])
 def test_without_normal_faults_are_survived_as_with_it(history: list[Fault], lacks: dict[str, Any]) -> None:
     assert simulate(world(**lacks), history, 300.0).violation is None
+
+
+@pytest.mark.parametrize(("normal", "switching"), [("ignored", Switching.LEARN), ("works", Switching.NORMAL)])
+def test_a_switch_of_an_unknown_make_shows_by_its_counters_whether_it_forwards(
+    normal: str, switching: Switching, caplog: pytest.LogCaptureFixture
+) -> None:
+    """docs/switches.md: no port sends what is output to NORMAL, be it of the balancer or of others."""
+    running = World(world(normal=normal, tables=64))
+    running.start()
+    running.clock.run_until(running.clock.now + 30.0)
+    served = running.controller.fleet.switches[running.switch.datapath_id]
+    assert (served.layout.switching, served.switching_source) == (switching, SwitchingSource.COUNTERS)
+    assert served.capabilities.known[Capability.NORMAL] is (normal == "works")
+    assert caplog.text.count("accepts output to NORMAL and drops the packets") == (normal == "ignored")
+    running.clock.run_until(running.clock.now + 30.0)
+    assert running.controller.balancer.statistics.dispatched >= 24
+
+
+def test_counters_that_count_nothing_show_nothing() -> None:
+    running = World(world(normal="ignored", tables=64, habits=(("port_statistics", False),)))
+    running.start()
+    running.clock.run_until(running.clock.now + 30.0)
+    served = running.controller.fleet.switches[running.switch.datapath_id]
+    assert (served.layout.switching, served.switching_source) == (Switching.NORMAL, SwitchingSource.DEFAULT)
 
 
 def test_a_switch_with_one_table_goes_through_a_restart_of_the_balancer_and_ghosts() -> None:

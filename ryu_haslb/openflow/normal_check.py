@@ -1,0 +1,169 @@
+"""Finds out whether a switch of an unknown make forwards what is output to NORMAL, by the counters of its ports. Pure.
+
+Some switches accept rules with output to NORMAL and drop the packets. So the check sends packets to an address that no
+host has, and looks which ports count them::
+
+    BEFORE   packets to ALL     -> some ports count them            -> TRIED
+                                -> none does                        -> OVER: nothing can be seen
+    TRIED    packets to NORMAL  -> one of these ports counts them   -> OVER: it forwards
+                                -> none does in 6 s                 -> WATCHED
+    WATCHED  packets of others, as our rules with NORMAL count them, since the beginning of TRIED
+                                -> ports send fewer than half of it -> OVER: it does not forward
+                                -> else, for 10 minutes             -> OVER
+
+One without the other proves nothing: a switch with VLANs may not forward what comes from the controller, and what
+others send may be such as no switch forwards. Requests that were dispatched meanwhile do not count.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Callable, NamedTuple, Optional
+
+from ryu_haslb.openflow import wire, wire_packet
+from ryu_haslb.openflow.pipeline import PIPELINE, Action, Table, chassis_address
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_features import port_stats_request, sent_packets
+from ryu_haslb.openflow.wire_multipart import flow_packets, flow_stats_request, has_more
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+
+#: Packets that are sent to ALL, and to NORMAL.
+PACKETS = 20
+#: Seconds after the standing rules are in place until the check begins, and between two readings of the counters.
+BEGIN_DELAY, READ_INTERVAL = 2.0, 2.0
+#: Readings after which packets count as not sent: hardware updates its counters every few seconds.
+MAX_READINGS = 3
+#: How often packets of others are looked for, each time in so many readings.
+MAX_WINDOWS = 100
+#: Packets of others in this time that prove something.
+MIN_OTHERS = 3
+_DESTINATION = bytes.fromhex("0a51b7000001")
+#: For experiments in a local network (IEEE 802.3, section 5.2).
+_ETHERTYPE_EXPERIMENTAL = 0x88B5
+#: The cookies of our rules with output to NORMAL.
+_PASSING = (Action.PASS, Action.PUNT_AND_PASS, Action.PASS_AND_GOTO_REPLIES)
+_COOKIES = frozenset(purpose.cookie for purpose, entry in PIPELINE.items() if entry.action in _PASSING)
+
+
+class _Stage(Enum):
+    WAITING = auto()
+    BEFORE = auto()
+    TRIED = auto()
+    WATCHED = auto()
+    OVER = auto()
+
+
+class _Reading(NamedTuple):
+    """The packets that each port has sent, those that our rules with NORMAL have matched, and dispatched requests."""
+
+    sent: dict[int, int]
+    others: int
+    dispatched: int
+
+
+class NormalCheck:
+    """The check over one connection. ``conclude`` is called once, if it finds out whether the switch forwards.
+
+    ``dispatched`` returns how many requests were dispatched so far.
+    """
+
+    def __init__(
+        self, channel: Channel, datapath_id: int, dispatched: Callable[[], int], conclude: Callable[[bool], None]
+    ) -> None:
+        self._channel = channel
+        self._dispatched = dispatched
+        self._conclude = conclude
+        self._stage = _Stage.WAITING
+        head = _DESTINATION + chassis_address(datapath_id) + _ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
+        self._frame = head + bytes(46)
+        self._due_at: Optional[float] = None
+        self._readings = self._windows = 0
+        self._packet_xid: Optional[int] = None
+        self._asked: dict[int, bool] = {}
+        self._sent: dict[int, int] = {}
+        self._others = 0
+        self._base: Optional[_Reading] = None
+        self._counting: frozenset[int] = frozenset()
+
+    def tick(self, now: float) -> None:
+        """Begin, or read the counters, if it is time. To be called while packets of others are output to NORMAL."""
+        if self._due_at is None:
+            self._due_at = now + BEGIN_DELAY
+        if self._stage is not _Stage.OVER and now >= self._due_at:
+            self._due_at = now + READ_INTERVAL
+            self._read()
+
+    def end(self) -> None:
+        """It is known, or decided by others."""
+        self._stage, self._asked = _Stage.OVER, {}
+
+    def on_error(self, xid: int) -> bool:
+        """The switch rejects a request or a packet. False when it is another message."""
+        if xid not in self._asked and xid != self._packet_xid:
+            return False
+        self.end()
+        return True
+
+    def on_reply(self, xid: int, message: bytes) -> bool:
+        """Read a part of a reply. False when it is the reply to another request."""
+        if xid not in self._asked:
+            return False
+        try:
+            if self._asked[xid]:
+                self._sent.update(sent_packets(message))
+            else:
+                self._others += flow_packets(message, _COOKIES)
+            if has_more(message):
+                return True
+        except MalformedMessage:
+            self.end()
+            return True
+        del self._asked[xid]
+        if not self._asked:
+            sent = {port: packets for port, packets in self._sent.items() if port < wire.OFPP_MAX}
+            self._on_read(_Reading(sent, self._others, self._dispatched()))
+        return True
+
+    def _read(self) -> None:
+        ports, rule = self._channel.next_xid(), self._channel.next_xid()
+        self._asked, self._sent, self._others = {ports: True, rule: False}, {}, 0
+        request = flow_stats_request(rule, Table.CLASSIFIER, COOKIE_MARK, COOKIE_MARK_MASK)
+        self._channel.transmit(port_stats_request(ports) + request)
+
+    def _on_read(self, now: _Reading) -> None:
+        before, self._readings = self._base, self._readings + 1
+        if before is None:
+            self._base = now
+            self._send(wire.OFPP_ALL, _Stage.BEFORE)
+            return
+        dispatched = now.dispatched - before.dispatched
+        more = {port: packets - before.sent.get(port, 0) for port, packets in now.sent.items()}
+        rising = frozenset(port for port, packets in more.items() if packets >= PACKETS + dispatched)
+        if self._stage is _Stage.BEFORE:
+            if rising:
+                self._counting, self._base = rising, now
+                self._send(wire.OFPP_NORMAL, _Stage.TRIED)
+            elif self._readings >= MAX_READINGS:
+                self.end()
+        elif self._stage is _Stage.TRIED and rising & self._counting:
+            self.end()
+            self._conclude(True)
+        elif self._readings >= MAX_READINGS:
+            self._base = now
+            self._judge(sum(more.values()) - dispatched, now.others - before.others)
+
+    def _judge(self, sent: int, others: int) -> None:
+        """The ports have sent so many packets that were not dispatched, and others so many to NORMAL."""
+        self._stage, self._readings, self._windows = _Stage.WATCHED, 0, self._windows + 1
+        if others >= MIN_OTHERS and 2 * sent < others:
+            self.end()
+            self._conclude(False)
+        elif self._windows >= MAX_WINDOWS:
+            self.end()
+
+    def _send(self, port: int, stage: _Stage) -> None:
+        self._stage, self._readings = stage, 0
+        self._packet_xid = self._channel.next_xid()
+        packet = wire_packet.packet_out(wire.output(port), self._frame)
+        self._channel.transmit((packet[:4] + self._packet_xid.to_bytes(4, "big") + packet[8:]) * PACKETS)

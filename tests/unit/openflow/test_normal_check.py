@@ -1,0 +1,123 @@
+"""Whether a switch forwards what is output to NORMAL, by its counters (docs/switches.md, "Without NORMAL")."""
+
+from __future__ import annotations
+
+import struct
+from typing import Optional
+
+import pytest
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.normal_check import MAX_READINGS, MAX_WINDOWS, PACKETS, READ_INTERVAL, NormalCheck
+from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.wire_features import OFPMP_PORT_STATS
+
+PORTS = (1, 2, 3)
+
+
+class Switch:
+    """A switch with these counters, which a test changes, and the check of it."""
+
+    def __init__(self, counts: bool = True, all_forwards: int = len(PORTS), normal_forwards: int = 0) -> None:
+        self.sent = dict.fromkeys(PORTS, 0)
+        self.others = self.dispatched = self.xid = self.packets = self.bytes_sent = 0
+        self.found: list[bool] = []
+        self.xids: list[int] = []
+        self.now = 100.0
+        self._counts, self._outputs = counts, {wire.OFPP_ALL: all_forwards, wire.OFPP_NORMAL: normal_forwards}
+        self.check = NormalCheck(self, 1, lambda: self.dispatched, self.found.append)
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def transmit(self, message: bytes) -> None:
+        while message:
+            _, kind, length, xid = wire.HEADER.unpack_from(message)
+            if kind == wire.OFPT_PACKET_OUT:
+                self.packets += 1
+                (port,) = struct.unpack_from("!I", message, 28)
+                for each in PORTS[: self._outputs[port]]:
+                    self.sent[each] += self._counts
+            else:
+                self.xids.append(xid)
+            message = message[length:]
+
+    def read(self, sent: int = 0, others: int = 0, dispatched: int = 0) -> None:
+        """So much happens until the counters are read; what is dispatched leaves by the first port."""
+        self.now += READ_INTERVAL
+        self.check.tick(self.now)
+        self.sent[PORTS[0]] += sent + dispatched
+        self.others += others
+        self.dispatched += dispatched
+        ports, rules = self.xids[-2:]
+        rows = b"".join(struct.pack("!I4x8xQ88x", port, count) for port, count in self.sent.items())
+        row = struct.pack("!HBx8xH10xQQQHH4x", 56, 0, 0, Purpose.PASS_OTHER.cookie, self.others, 0, 1, 4)
+        for xid, kind, body in ((ports, OFPMP_PORT_STATS, rows), (rules, wire.OFPMP_FLOW, row)):
+            head = struct.pack("!BBHIHH4x", 4, wire.OFPT_MULTIPART_REPLY, 16 + len(body), xid, kind, 0)
+            assert self.check.on_reply(xid, head + body)
+
+    def begin(self) -> None:
+        self.check.tick(self.now)
+        self.read()
+
+
+@pytest.mark.parametrize(("others", "found"), [(30, [False]), (2, [])], ids=["others send", "others are silent"])
+def test_a_switch_whose_ports_send_nothing_does_not_forward_if_others_send(others: int, found: list[bool]) -> None:
+    switch = Switch()
+    switch.begin()
+    switch.read()
+    for _ in range(MAX_READINGS):
+        assert switch.found == []
+        switch.read(others=others // MAX_READINGS)
+    assert switch.found == found
+    assert switch.packets == 2 * PACKETS
+
+
+@pytest.mark.parametrize(("passing", "found"), [(0, [False]), (500, [])], ids=["replies are dropped", "replies pass"])
+def test_requests_that_are_dispatched_meanwhile_count_neither_for_it_nor_against_it(
+    passing: int, found: list[bool]
+) -> None:
+    """Home agents reply to each, and the replies are output to NORMAL."""
+    switch = Switch()
+    switch.begin()
+    switch.read()
+    for _ in range(MAX_READINGS):
+        switch.sent[PORTS[1]] += passing
+        switch.read(others=500, dispatched=500)
+    assert switch.found == found
+
+
+def test_a_switch_that_forwards_ours_forwards() -> None:
+    switch = Switch(normal_forwards=1)
+    switch.begin()
+    switch.read()
+    switch.read()
+    assert switch.found == [True]
+
+
+def test_one_that_does_not_forward_ours_and_forwards_what_others_send_is_left_alone() -> None:
+    """A switch with VLANs need not forward what comes from the controller."""
+    switch = Switch()
+    switch.begin()
+    for _ in range(1 + MAX_READINGS * MAX_WINDOWS):
+        switch.read(sent=4, others=4)
+    assert switch.found == []
+    asked = len(switch.xids)
+    switch.check.tick(switch.now + READ_INTERVAL)
+    assert len(switch.xids) == asked, "it has an end"
+
+
+@pytest.mark.parametrize("error", [None, "request", "packet"])
+def test_counters_that_are_not_there_show_nothing(error: Optional[str]) -> None:
+    switch = Switch(counts=False)
+    switch.begin()
+    if error is not None:
+        assert switch.check.on_error(switch.xid if error == "packet" else switch.xids[-1]) is (error == "packet")
+    else:
+        for _ in range(MAX_READINGS):
+            switch.read(others=50)
+    asked = len(switch.xids)
+    switch.check.tick(switch.now + READ_INTERVAL)
+    assert switch.found == []
+    assert (len(switch.xids) == asked) is (error != "request")
