@@ -10,7 +10,7 @@ Ryu builds the same messages, a hundred times slower. The tests compare each fun
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from socket import inet_aton
 from struct import Struct
 from typing import Final, NamedTuple, Optional, Union
@@ -192,20 +192,32 @@ def _field_bytes(value: Union[int, str, bytes], size: int) -> bytes:
     return value
 
 
-def find_oxm(message: bytes, offset: int, end: int, header: int) -> Optional[bytes]:
-    """The value of the match field with this header between ``offset`` and ``end``; None if there is no such field.
+def oxm_fields(message: bytes, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Header and value (with its mask behind it, if it has one) of each match field between ``offset`` and ``end``.
 
     Raises:
         MalformedMessage: a field reaches beyond ``end``, or ``end`` is beyond the message.
     """
     while offset + _OXM.size <= end <= len(message):
-        (found,) = _OXM.unpack_from(message, offset)
+        (header,) = _OXM.unpack_from(message, offset)
         value = offset + _OXM.size
-        offset = value + (found & 0xFF)
-        if found == header and offset <= end:
-            return message[value:offset]
+        offset = value + (header & 0xFF)
+        if offset > end:
+            break
+        yield header, message[value:offset]
     if offset != end:
         raise MalformedMessage(f"match field at byte {offset}: expected the end of the match at byte {end}")
+
+
+def find_oxm(message: bytes, offset: int, end: int, header: int) -> Optional[bytes]:
+    """The value of the first match field with this header; None if there is no such field.
+
+    Raises:
+        MalformedMessage: a field in front of it does not fit, as in :func:`oxm_fields`.
+    """
+    for found, value in oxm_fields(message, offset, end):
+        if found == header:
+            return value
     return None
 
 

@@ -26,6 +26,7 @@ from ryu_haslb.openflow.wire import (
     OFPT_MULTIPART_REQUEST,
     MalformedMessage,
     find_oxm,
+    oxm_fields,
     oxm_header,
 )
 from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL
@@ -161,22 +162,18 @@ def canonical_match(match: bytes) -> frozenset[bytes]:
 
     They are taken together if a length among them does not fit, or if there are more than OpenFlow 1.3 has.
     """
-    found, offset = set(), 0
-    while offset < len(match):
-        end = offset + _OXM_HEADER.size + match[offset + 3] if offset + _OXM_HEADER.size <= len(match) else 0
-        if not offset < end <= len(match):
-            return frozenset((match,))
-        found.add(_without_full_mask(match[offset:end]))
-        offset = end
-    return frozenset(found) if len(found) <= _MAX_FIELDS else frozenset((match,))
+    try:
+        found = frozenset([_without_full_mask(*field) for field in oxm_fields(match, 0, len(match))])
+    except MalformedMessage:
+        return frozenset((match,))
+    return found if len(found) <= _MAX_FIELDS else frozenset((match,))
 
 
-def _without_full_mask(field: bytes) -> bytes:
-    (header,) = _OXM_HEADER.unpack_from(field)
-    half = (len(field) - _OXM_HEADER.size) // 2
-    if not header & _OXM_HAS_MASK or field[_OXM_HEADER.size + half :] != b"\xff" * half:
-        return field
-    return _OXM_HEADER.pack((header & ~(_OXM_HAS_MASK | 0xFF)) | half) + field[_OXM_HEADER.size :][:half]
+def _without_full_mask(header: int, value: bytes) -> bytes:
+    half = len(value) // 2
+    if header & _OXM_HAS_MASK and value[half:] == b"\xff" * half:
+        header, value = (header & ~(_OXM_HAS_MASK | 0xFF)) | half, value[:half]
+    return _OXM_HEADER.pack(header) + value
 
 
 def effect_of(instructions: bytes) -> frozenset[bytes]:
