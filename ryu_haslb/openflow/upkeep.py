@@ -83,15 +83,14 @@ class Upkeep:
         self._transactions.submit(lambda xid: reported_removal(rules, xid), lambda _: None)
 
     def _take_meter_counts(self) -> None:
-        self._switch.arp_metered += self.meters.arp_dropped
-        self.meters.arp_dropped = 0
-        count, self.meters.restored = self.meters.restored, 0
-        if count:
+        self._switch.arp_metered += self.meters.take_arp_dropped()
+        restored = self.meters.take_restored()
+        if restored:
             self._switch.restored.incidents += 1
-            self._switch.restored.meters += count
+            self._switch.restored.meters += restored
             LOG.warning(
                 "Switch %016x: %d meters were deleted or changed by another controller or operator; restored",
-                *(self._datapath_id, count),
+                *(self._datapath_id, restored),
             )
 
     def _on_meter_rates(self, xid: int, message: bytes) -> bool:

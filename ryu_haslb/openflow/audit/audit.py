@@ -275,9 +275,9 @@ class Audit:
 
     def take_extraneous(self, found: Extraneous, now: float) -> None:
         """Report the rules that were removed."""
-        if found.removed:
-            self._record(now, extraneous_rules=found.removed)
-            found.removed = 0
+        removed = found.take_removed()
+        if removed:
+            self._record(now, extraneous_rules=removed)
 
     def _compare_rules_of(self, sender: Sender, now: float) -> None:
         """Find deleted and changed rules that come and go."""
@@ -292,9 +292,9 @@ class Audit:
 
     def _follow_comparison(self, now: float) -> None:
         """Take over what a comparison of the session rules has found, when it has ended."""
-        if self._sessions.deleted and not self._sessions.is_comparing:
-            self._record(now, session_rules=self._sessions.deleted)
-            self._sessions.deleted = 0
+        missing = 0 if self._sessions.is_comparing else self._sessions.take_missing()
+        if missing:
+            self._record(now, session_rules=missing)
         self.take_extraneous(self._sessions.extraneous, now)
 
     def _record(self, now: float, **rules: int) -> None:

@@ -47,10 +47,10 @@ _Key = tuple[Kind, bytes]
 
 
 class Extraneous:
-    """The extraneous rules of one switch; ``remove`` deletes them. ``removed`` counts those until it is set to zero."""
+    """The extraneous rules of one switch; ``remove`` deletes them."""
 
     def __init__(self, remove: Callable[[list[FlowStats]], None]) -> None:
-        self.removed = 0
+        self._removed = 0
         self._remove = remove
         self._suspected: set[_Key] = set()
 
@@ -70,9 +70,14 @@ class Extraneous:
         self._suspected = new if is_all else self._suspected | new
         self._suspected -= {_key(row) for row in found}
         if found:
-            self.removed += len(found)
+            self._removed += len(found)
             self._remove(found)
         return bool(new)
+
+    def take_removed(self) -> int:
+        """The number of rules that were removed since this was last called."""
+        removed, self._removed = self._removed, 0
+        return removed
 
 
 def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: bool) -> list[FlowStats]:

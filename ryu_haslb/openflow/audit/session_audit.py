@@ -79,7 +79,6 @@ _NO_TAG = 0
 class SessionAudit:
     """Audits the session rules over one connection.
 
-    ``deleted`` counts the rules that were found deleted or changed; :mod:`.audit` reports them and sets it to zero.
     ``recovery`` decides which rules may be removed, ``remove`` deletes rules that the switch has reported.
     """
 
@@ -95,7 +94,7 @@ class SessionAudit:
         self.extraneous = Extraneous(remove)
         self.remove = remove
         self.is_comparing = False
-        self.deleted = 0
+        self._missing = 0
         self._channel = channel
         self._datapath_id = datapath_id = channel.id
         self._rules = rules
@@ -122,6 +121,11 @@ class SessionAudit:
     def is_reading(self) -> bool:
         """Whether the switch has been asked for session rules, and has not sent them all."""
         return self.is_comparing and self._xid is not None
+
+    def take_missing(self) -> int:
+        """The number of rules that were found deleted or changed since this was last called."""
+        missing, self._missing = self._missing, 0
+        return missing
 
     def begin(self, now: float) -> None:
         """The standing rules are in place: count soon."""
@@ -256,7 +260,7 @@ class SessionAudit:
         self._reading += now - self._asked_at
         if missing:
             self._has_found = True
-            self.deleted += len(missing)
+            self._missing += len(missing)
             self._rules.reinstall(missing)
         has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
         if (self.extraneous.look(self._rows.not_ours) or has_ghosts) and not self._looks_again:

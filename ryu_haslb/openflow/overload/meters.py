@@ -51,10 +51,9 @@ class Meters:
     """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`, and
     so is ``has_probe_meter``, where the configuration has probes.
 
-    ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
-    all requests or that of ARP is among them: they are to be installed again, and so are the rules that use them.
-    ``on_copying_ended`` is called when the meter of copied replies is. ``arp_dropped`` counts the ARP requests for
-    virtual addresses that their meter has dropped. ``of_clients`` are the meters of single clients.
+    ``on_deleted`` is called when others have deleted the meter of all requests or that of ARP: both are to be installed
+    again, and so are the rules that use them. ``on_copying_ended`` is called when others have deleted the meter of
+    copied replies. ``of_clients`` are the meters of single clients.
     """
 
     def __init__(
@@ -67,8 +66,8 @@ class Meters:
     ) -> None:
         self.are_supported = False
         self.has_probe_meter = False
-        self.restored = 0
-        self.arp_dropped = 0
+        self._restored = 0
+        self._arp_dropped = 0
         self.on_deleted: Callable[[], None] = lambda: None
         self.on_copying_ended: Callable[[], None] = lambda: None
         self._is_copying = False
@@ -92,8 +91,8 @@ class Meters:
     def install(self, conclude: Callable[[], None]) -> None:
         """Add the meters of all requests and of ARP, unless they are there.
 
-        ``conclude`` is called when it is known whether the switch has meters. ``restored`` counts each time that a
-        meter had been there before.
+        ``conclude`` is called when it is known whether the switch has meters. A meter that had been there before counts
+        as a restored one.
         """
 
         def concluded(error: Optional[Error]) -> None:
@@ -120,7 +119,7 @@ class Meters:
 
         def added(error: Optional[Error]) -> None:
             if error is None:
-                self.restored += self.has_probe_meter if meter == PROBE_METER else self.are_supported
+                self._restored += self.has_probe_meter if meter == PROBE_METER else self.are_supported
                 conclude(None)
             else:  # it is there, perhaps from a previous run, or the switch has no meters
                 self._transactions.submit(lambda xid: [meter_message(xid, OFPMC_MODIFY, meter, rate)], conclude)
@@ -162,9 +161,19 @@ class Meters:
             rates[PROBE_METER] = MAX_PROBE_REPLY_RATE
         return rates | self.of_clients.rates
 
+    def take_restored(self) -> int:
+        """The number of meters that others had deleted or changed and that were restored since this was last called."""
+        restored, self._restored = self._restored, 0
+        return restored
+
+    def take_arp_dropped(self) -> int:
+        """The number of ARP requests for virtual addresses that their meter has dropped since this was last called."""
+        dropped, self._arp_dropped = self._arp_dropped, 0
+        return dropped
+
     def restore_rate(self, meter: int, rate: int) -> None:
         """Set the rate of a meter again that others have changed."""
-        self.restored += 1
+        self._restored += 1
         self._send(OFPMC_MODIFY, meter, rate)
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
@@ -226,7 +235,7 @@ class Meters:
         self._last_count[meter] = total
         dropped = total - before if total >= before else total
         if meter == ARP_METER:
-            self.arp_dropped += dropped
+            self._arp_dropped += dropped
             return
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
         self._balancer.statistics.count_dropped(
@@ -238,13 +247,13 @@ class Meters:
         self._was_reported = self._was_reported or FIRST_METER in self._present
         if not self._was_reported and self._fruitless == _MAX_FRUITLESS_RESTORATIONS:
             return
-        self.restored += self.of_clients.restore(self._present)
+        self._restored += self.of_clients.restore(self._present)
         if self._is_copying and REPLY_METER not in self._present and self._was_reported:
-            self.restored += 1
+            self._restored += 1
             self._is_copying = False
             self.on_copying_ended()
         if self.has_probe_meter and PROBE_METER not in self._present and self._was_reported:
-            self.restored += 1
+            self._restored += 1
             self._send(OFPMC_ADD, PROBE_METER, MAX_PROBE_REPLY_RATE)
         if self._present.issuperset((FIRST_METER, ARP_METER)):
             return

@@ -290,7 +290,7 @@ def test_the_meter_of_the_first_probe_is_no_restored_one() -> None:
     probed = replace(CONFIGURATION, farms={"HAFARM": farm}, probes={"ALIVE": default_probe("ALIVE", ProbeKind.PING)})
     metered.meters.configure(probed, Sides())
     metered.transport.answer()
-    assert (metered.meters.has_probe_meter, metered.meters.restored) == (True, 0)
+    assert (metered.meters.has_probe_meter, metered.meters.take_restored()) == (True, 0)
 
 
 def test_dropped_arp_requests_are_counted_and_are_no_requests_of_mobiles() -> None:
@@ -301,7 +301,7 @@ def test_dropped_arp_requests_are_counted_and_are_no_requests_of_mobiles() -> No
         metered.reported = {FIRST_METER: 0, ARP_METER: dropped}
         metered.meters.tick(metered.now)
         metered.transport.answer()
-    assert metered.meters.arp_dropped == 9
+    assert metered.meters.take_arp_dropped() == 9
     assert metered.balancer.statistics.dropped == 0
 
 
