@@ -65,6 +65,8 @@ class Installation:
         self._configuration = configuration
         self._clock = clock
         self._is_installing = False
+        #: The standing rules that were sent last.
+        self._sent: list[Rule] = []
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._choice.seen = switch.normal_seen
@@ -163,10 +165,9 @@ class Installation:
         )
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
-        """Handle an error about standing rules, a packet-out to FLOOD, or a request of ours. False: another error."""
+        """Handle an error about a packet-out to FLOOD, or a request of ours. False: another error."""
         return (
-            self._on_late_rejection(xid, error)
-            or self._on_flood_rejected(error)
+            self._on_flood_rejected(error)
             or self.upkeep.on_error(xid, now)
             or self._normal_check.on_error(xid)
             or (self._description is not None and self._description.on_error(xid))
@@ -196,7 +197,7 @@ class Installation:
         layout = self._choice.layout(names.keys())
         switch.switching_source = self._choice.decision.source
         keys = self._balancer.sessions.keys
-        rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
+        rules = self._sent = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         self.upkeep.audit.suspend()
         if messages_of is rule_messages.replacement or layout != switch.layout:
             switch.set_layout(layout)
@@ -224,7 +225,9 @@ class Installation:
             self.upkeep.audit.expect(sent, self._clock())
 
         self.transactions.submit(
-            lambda xid: self._rejections.sent_as(xid, messages_of(rules, metered, xid, layout)), conclude
+            lambda xid: messages_of(rules, metered, xid, layout),
+            conclude,
+            revoke=lambda error: self._on_late_rejection(rules, error),
         )
         self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
         self.transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)
@@ -244,11 +247,9 @@ class Installation:
             self._is_installing = False
             self._stop_serving()
 
-    def _on_late_rejection(self, xid: int, error: wire.Error) -> bool:
-        """The switch rejects standing rules behind the barrier reply. False: another error."""
-        if not self._rejections.are_about(xid):
-            return False
-        if self.is_serving and not self._is_installing:  # else they are on their way again, or given up, already
+    def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
+        """The switch rejects standing rules behind the barrier reply; it may send an error for each of them."""
+        if rules is self._sent and self.is_serving and not self._is_installing:  # else others are on their way already
             self._on_rejected(error)
         return True
 

@@ -13,7 +13,7 @@ It may also reject them behind the barrier reply that confirms them, as some har
 from __future__ import annotations
 
 import logging
-from typing import Callable, Optional
+from typing import Callable
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import Backoff
@@ -40,18 +40,7 @@ class StandingRejections:
         self._transactions = transactions
         self._install = install
         self._backoff = Backoff()
-        #: The transaction id of the standing rules that were sent last.
-        self._xid: Optional[int] = None
         self._slices_removed = 0
-
-    def sent_as(self, xid: int, messages: list[bytes]) -> list[bytes]:
-        """Remember with which transaction id they are sent: there is another one when they are repeated one by one."""
-        self._xid = xid
-        return messages
-
-    def are_about(self, xid: int) -> bool:
-        """Whether an error with this transaction id is about the standing rules that were sent last."""
-        return xid == self._xid
 
     def must_retry(self, now: float) -> bool:
         """Whether the standing rules are to be sent again now, after a pause."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from ipaddress import IPv4Address
 from typing import Optional
 
@@ -150,9 +151,9 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
 
 def rejected_late(connected: Connected) -> bytes:
     """The error about a standing rule that the switch has confirmed."""
-    xid = connected.connection._installation._rejections._xid
     flow_mods = connected.transport.sent_of(wire.OFPT_FLOW_MOD)
-    sent = next(each for each in flow_mods if int.from_bytes(each[4:8], "big") == xid)
+    xid, _ = Counter(each[4:8] for each in flow_mods).most_common(1)[0]
+    sent = next(each for each in flow_mods if each[4:8] == xid)
     return error(sent, (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM))
 
 
@@ -189,6 +190,15 @@ def test_a_rejection_behind_the_barrier_has_no_effect_once_the_switch_is_not_ser
         connected.connection._installation.tick(connected.now)
     assert not connected.transport.sent
     assert not connected.connection.is_serving
+
+
+def test_a_rejection_of_standing_rules_that_others_have_replaced_has_no_effect() -> None:
+    connected = Connected(has_bundles=False)
+    rejection = rejected_late(connected)
+    connected.connection.configure(CONFIGURATION)
+    connected.transport.answer()
+    assert connected.transport.deliver(rejection)
+    assert connected.connection.is_serving
 
 
 def test_a_connection_that_was_left_is_not_tried_again() -> None:
