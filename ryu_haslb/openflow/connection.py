@@ -256,8 +256,10 @@ class Connection:
 
     def _take_capabilities(self, now: float) -> None:
         """Once a second: what was found out about the switch."""
+        if now < self._capabilities_taken_at + CAPABILITIES_INTERVAL:
+            return
         found = self._installation.capabilities
-        if not found or now < self._capabilities_taken_at + CAPABILITIES_INTERVAL:
+        if not found:
             return
         self._capabilities_taken_at = now
         is_fenced = self._mastership.role is not Role.UNFENCED
