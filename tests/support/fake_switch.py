@@ -29,6 +29,8 @@ _BUNDLE = struct.Struct("!IIIHH")
 #: Bytes of a rejected message that an error repeats, at least (OpenFlow 1.3.5, section 7.5.4).
 _ERROR_DATA = 64
 
+_WHOLE_COOKIE = 0xFFFFFFFFFFFFFFFF
+
 #: An error: its type and its code.
 Error = tuple[int, int]
 
@@ -109,15 +111,23 @@ class FakeSwitch:
     @property
     def flows(self) -> list[Any]:
         """The flows of all tables, those of one table in the order in which they were added, as the engine has them."""
-        replies: list[bytes] = []
-        observer = self._switch.connect(replies.append)
-        observer.receive(flow_stats_request(0, ofproto_v1_3.OFPTT_ALL, 0, 0))
-        observer.close()
-        return [flow for reply in replies for flow in decoded(reply).body]
+        return self._report()
 
     def flows_for(self, cookie: int) -> list[Any]:
         """The flows with this cookie, in the order in which they were added."""
-        return [flow for flow in self.flows if flow.cookie == cookie]
+        return [flow for flow in self._report(cookie, _WHOLE_COOKIE) if flow.cookie == cookie]
+
+    def has_flow(self, cookie: int) -> bool:
+        """Whether there is a flow with this cookie."""
+        return any(flow.cookie == cookie for table in self._datapath.tables for flow in table)
+
+    def _report(self, cookie: int = 0, mask: int = 0) -> list[Any]:
+        """The flows with these bits in their cookies. It takes the engine long to decode many."""
+        replies: list[bytes] = []
+        observer = self._switch.connect(replies.append)
+        observer.receive(flow_stats_request(0, ofproto_v1_3.OFPTT_ALL, cookie, mask))
+        observer.close()
+        return [flow for reply in replies for flow in decoded(reply).body]
 
     @property
     def meters(self) -> dict[int, int]:

@@ -147,7 +147,7 @@ class Wired:
 
     def has_rule(self, session: Session) -> bool:
         """Whether the session's rule is in the switch's table."""
-        return bool(self.fake.flows_for(session.cookie))
+        return self.fake.has_flow(session.cookie)
 
     def drops(self, reason: DropReason) -> int:
         return self.balancer.statistics.drops[reason]
