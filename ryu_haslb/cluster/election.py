@@ -4,7 +4,7 @@ Theory of operation
 ===================
 
 The members hold connections to a database (OVSDB on Raft, :mod:`.database`). It gives its lock to one of them. The lock
-alone makes no leader: a member whose server has lost its Raft leader believes in its lock for seconds. A member leads
+alone makes no leader: a member whose server has lost its Raft leader still has the lock for seconds. A member leads
 when it has committed a transaction that asserts the lock and raises the *generation*. With the generation it asks every
 switch to be MASTER, and a switch rejects an older generation (OpenFlow 1.3.5, section 6.3.6). A leader that was
 suspended, or is cut off, therefore cannot do harm when it wakes up: the switches no longer accept it.

@@ -114,7 +114,8 @@ class Questions:
         if not self._has_warned:
             self._has_warned = True
             LOG.warning(
-                "Switch %016x rejected the rule for answers to probes of %s (%s); silence there shows nothing",
+                "Switch %016x rejected the rule for answers to probes of %s (%s); probes there without an answer do "
+                "not count as failures",
                 *(self._datapath_id, inet_ntoa(key[0]), error),
             )
         self._rules.pop(key, None)
