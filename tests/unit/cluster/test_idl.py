@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+from itertools import count
 from types import SimpleNamespace
 from typing import Optional
 
@@ -112,6 +112,7 @@ class Updated:
         helper.register_columns("Neighbour", ["datapath", "address", "mac", "port"])
         self.idl = FollowingIdl("unix:/nonexistent/haslb.sock", helper)
         self.messages: list[Message] = []
+        self._numbers = count()
         self.reconnected = False
         self.idl._session = SimpleNamespace(
             run=lambda: None,
@@ -126,7 +127,9 @@ class Updated:
         self.reconnected = True
 
     def receive(self, rows: int) -> bool:
-        inserted = {str(uuid.uuid4()): {"insert": {"port": number}} for number in range(rows)}
+        inserted = {
+            f"{next(self._numbers):08x}-0000-4000-8000-000000000000": {"insert": {"port": 1}} for _ in range(rows)
+        }
         self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
         return bool(self.idl.run())
 
