@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from budget import some
+from budget import seconds, some
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow import wire
@@ -137,7 +137,7 @@ def test_rules_that_are_deleted_again_and_again_are_restored_again_and_again() -
 @pytest.mark.parametrize("what", some(["all", "table 0", "table 1", "session rules"]))
 def test_mobiles_are_served_and_others_are_not_disturbed_when_rules_are_deleted(what: str) -> None:
     history = [Fault(100.0 + number * 30.0, "flows are deleted", (what,)) for number in range(5)]
-    assert simulate(BUSY, history, 400.0).violation is None
+    assert simulate(BUSY, history, seconds(400.0, least=280.0)).violation is None
 
 
 def test_deleted_meters_are_restored_with_the_rules_that_use_them(caplog: pytest.LogCaptureFixture) -> None:
@@ -264,7 +264,7 @@ def test_rules_of_others_are_no_reason_to_compare_again_and_again(caplog: pytest
 
 
 def test_a_rule_that_times_out_is_not_taken_for_a_deleted_one(caplog: pytest.LogCaptureFixture) -> None:
-    assert simulate(replace(BUSY, lifetime=600), [], 1200.0).violation is None
+    assert simulate(replace(BUSY, lifetime=600), [], seconds(1200.0, least=400.0)).violation is None
     assert "were deleted" not in caplog.text
 
 
@@ -275,7 +275,7 @@ def test_rules_are_restored_behind_a_controller_that_restarts_in_between() -> No
         Fault(102.0, "controller starts"),
         Fault(103.0, "flows are deleted", ("all",)),
     ]
-    assert simulate(BUSY, history, 400.0).violation is None
+    assert simulate(BUSY, history, seconds(400.0, least=200.0)).violation is None
 
 
 def test_a_switch_that_restarts_gets_its_session_rules_in_slices(

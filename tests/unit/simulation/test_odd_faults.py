@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from budget import some
+from budget import seconds, some
 
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -46,11 +46,11 @@ HISTORIES: dict[str, list[tuple[float, str, tuple[Any, ...]]]] = {
 
 @pytest.mark.parametrize("history", some(list(HISTORIES.values())), ids=some(list(HISTORIES)))
 def test_mobiles_are_served_all_the_same(history: list[tuple[float, str, tuple[Any, ...]]]) -> None:
-    assert simulate(BUSY, [Fault(*each) for each in history], 400.0).violation is None
+    assert simulate(BUSY, [Fault(*each) for each in history], seconds(400.0, least=220.0)).violation is None
 
 
 @pytest.mark.parametrize("lacks", [{"normal": "refused", "tables": 64}, {"tables": 1, "bundles": False}], ids=str)
 def test_a_switch_that_rejects_rules_behind_their_barrier_gets_those_that_it_takes(lacks: dict[str, Any]) -> None:
     """Against OpenFlow 1.3.5, section 7.3.8. The balancer has to find out what the switch lacks all the same."""
     history = [Fault(*each) for each in HISTORIES["rules are rejected behind their barrier"]]
-    assert simulate(replace(BUSY, **lacks), history, 300.0).violation is None
+    assert simulate(replace(BUSY, **lacks), history, seconds(300.0, least=160.0)).violation is None

@@ -29,7 +29,7 @@ def block_with(text: str) -> str:
 def test_a_seed_a_world_and_a_fault_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(FAULTS, "first rule is deleted", raising=False)
     code = block_with("random_run(4711")
-    for written, full, least in ("86400.0", 1200.0, 300.0), ("3600.0", 1000.0, 250.0), ("600.0", 600.0, 150.0):
+    for written, full, least in ("86400.0", 1200.0, 120.0), ("3600.0", 1000.0, 100.0), ("600.0", 600.0, 90.0):
         assert written in code
         code = code.replace(f"seconds={written}", f"seconds={seconds(full, least)}")
     exec(code, {})

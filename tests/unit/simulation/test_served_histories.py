@@ -116,4 +116,4 @@ def test_forged_requests_move_no_mobile_and_fail_no_home_agent() -> None:
         assert world.controller.balancer.statistics.reassignments == 0
         assert [real.connection_failures for real in world.controller.balancer.reals()] == [0, 0]
 
-    assert simulate(parameters, [*history, look(240.0, check)], 600.0).violation is None
+    assert simulate(parameters, [*history, look(240.0, check)], seconds(600.0, least=250.0)).violation is None

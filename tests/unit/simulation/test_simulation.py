@@ -50,7 +50,7 @@ class Trace(NamedTuple):
 
 def trace(hash_seed: str, compiled: str) -> Trace:
     """Of a process of its own: Python's hashes of text, and secrets, differ from process to process."""
-    command = [sys.executable, "-W", "ignore", "-c", _TRACE, str(seconds(600.0, least=150.0))]
+    command = [sys.executable, "-W", "ignore", "-c", _TRACE, str(seconds(600.0, least=60.0))]
     environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path), "HASLB_COMPILED": compiled}
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
     return Trace(printed[0], printed[1], int(printed[2]))
@@ -75,7 +75,7 @@ def test_without_faults_every_mobile_is_bound_and_shares_equal_weights() -> None
     world.clock.run_until(world.clock.now + 60.0)
     assert all(mobile.is_bound for mobile in world.mobiles)
     assert [len(agent.bindings) for agent in world.home_agents] == [30, 10, 20]
-    assert simulate(parameters, [], 600.0).violation is None
+    assert simulate(parameters, [], seconds(600.0, least=200.0)).violation is None
 
 
 def test_mobiles_that_refresh_their_bindings_send_requests_and_stay_where_they_are() -> None:
