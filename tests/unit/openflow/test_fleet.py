@@ -13,7 +13,7 @@ from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 
 from ryu_haslb.configuration.model import Configuration, Datapath
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, Connection
+from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, RULES_PER_SECOND, Connection
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
@@ -46,6 +46,17 @@ def test_a_connection_without_barrier_replies_is_closed() -> None:
         served.now += 1
         served.fleet.tick(served.now)
     assert served.transport.is_closed
+
+
+def test_a_switch_with_many_session_rules_has_longer_to_reply_to_a_barrier() -> None:
+    """Closed too early, it would have to read them all again over the next connection."""
+    served = Served()
+    for seconds, is_closed in ((5, False), (int(BARRIER_TIMEOUT), False), (10, True)):
+        for _ in range(seconds):
+            served.now += 1
+            served.fleet.tick(served.now)
+        served.fleet.switches[1].rules.counted = 10 * RULES_PER_SECOND  # behind the first count
+        assert served.transport.is_closed is is_closed
 
 
 def test_a_switch_that_connects_again_is_served_over_the_new_connection_when_the_old_one_does_not_answer() -> None:
