@@ -86,6 +86,7 @@ def _kill_controller(world: World, number: int = 0) -> None:
 
 def _stop_controller(world: World, number: int = 0) -> None:
     world.disturb()
+    world.note_stop(world.controllers[number])
     world.controllers[number].stop()
 
 

@@ -48,6 +48,7 @@ class HealthInvariants:
             self._seen.clear()
             return
         balancer = world.controller.balancer
+        seen = dict(self._seen)
         for number, agent in enumerate(world.home_agents):
             real = next(iter(balancer.farms["HAFARM"].at(agent.address)), None)
             before = self._seen.pop(number, None)
@@ -59,6 +60,8 @@ class HealthInvariants:
             if before is not None and before.balancer is balancer and world.weather.is_fair:
                 self._one_that_answers_is_not_failed(number, real, before)
                 self._one_that_is_silent_does_not_return(real, agent, before)
+                if real.health is Health.FAILED and before.health is Health.OPERATIONAL:
+                    self._another_one_serves(number, seen)
 
     def _one_that_answers_is_not_failed(self, number: int, real: RealServer, before: _Seen) -> None:
         """Where its replies pass a switch that can copy them, and no fault has changed its rules."""
@@ -102,6 +105,19 @@ class HealthInvariants:
         is_undisturbed = since < world.clock.now - CHECK_INTERVAL - TEST_TIME
         if has_returned and agent.mood is not Mood.WELL and is_undisturbed and not world.parameters.dfp:
             raise ViolationError("a silent home agent does not return", f"{agent.name} ({agent.mood.value})")
+
+    def _another_one_serves(self, failed: int, seen: dict[int, _Seen]) -> None:
+        """Where one has failed: the last one of a farm is demoted. ``seen`` are those of the last check, by number."""
+        world = self._world
+        for number, agent in enumerate(world.home_agents):
+            before = seen.get(number)
+            real = next(iter(world.controller.balancer.farms["HAFARM"].at(agent.address)), None)
+            if number == failed or real is None or before is None:
+                continue
+            if Health.OPERATIONAL in (real.health, before.health) or real.failed_at != before.failed_at:
+                return
+        name = world.home_agents[failed].name
+        raise ViolationError("the last home agent that serves is not failed", f"{name} is, and no other one serves")
 
     def _it_is_tested_in_time(self, real: RealServer, agent: HomeAgent) -> None:
         retry = real.configuration.retry

@@ -57,6 +57,10 @@ class HomeAgent:
     bindings: dict[bytes, float] = field(default_factory=dict)
     #: It answers each request that is a multiple of this, and discards the others.
     answers_every: int = 1
+    #: The mobiles whose requests it discards: it does not know them, or their key (RFC 5944 section 3.8.2.1).
+    ignored_mobiles: frozenset[bytes] = frozenset()
+    #: When somebody else last claimed its address.
+    claimed_at: float = 0.0
     #: Until when it answers no ARP request.
     deaf_until: float = 0.0
     #: When it has sent replies.
@@ -126,7 +130,7 @@ class HomeAgent:
         peer = (destination, frame[26:30], int.from_bytes(frame[34:36], "big"))
         if is_authentic(frame[42:]):
             self.received += 1
-            if self.received % self.answers_every:
+            if self.received % self.answers_every or request.nai in self.ignored_mobiles:
                 self.ignored(frame)
             else:
                 self._answer(request, *peer)

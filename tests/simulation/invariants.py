@@ -14,7 +14,7 @@ from simulation.openflow import ROLE_MASTER
 from simulation.probe_invariant import ProbeInvariant
 from simulation.restarts import session_rules
 from simulation.rule_invariant import RuleInvariant
-from simulation.settling import SETTLE_TIME
+from simulation.settling import CHECK_INTERVAL, SETTLE_TIME
 from simulation.state import container_sizes
 from simulation.violation import ViolationError
 from simulation.world import BYSTANDERS, World, mac_of
@@ -29,7 +29,9 @@ class Invariants:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._counted: Optional[tuple[float, int, int, int, int, int]] = None
+        #: The counters at the last calm moment, and when that was.
+        self._counted: Optional[tuple[int, ...]] = None
+        self._counted_at = 0.0
         self._strangers_seen = 0
         self._bystanders = (0.0, 0, 0)
         self._timeouts: dict[object, tuple[float, int]] = {}
@@ -45,6 +47,7 @@ class Invariants:
         self._no_mobile_is_bound_twice()
         self._traffic_of_others_passes()
         self._one_balancer_acts()
+        self._a_stop_leaves_the_rules()
         if not world.controller.is_acting or world.controller.is_retired:
             self._counted = None
             return
@@ -56,6 +59,7 @@ class Invariants:
             raise ViolationError("every request is counted once", f"{statistics.requests} requests, {statistics}")
         self._dfp_agents_that_report_stay_connected()
         self._sessions_survive_a_restart()
+        self._session_rules_live_as_long_as_sessions()
         if self._is_calm():
             world.served_until = world.clock.now
             if self._has_met_strangers():  # their requests come from no wire
@@ -130,6 +134,8 @@ class Invariants:
         agents = self._agents_for_pdsns()
         for mobile in world.mobiles:
             since = mobile.seeking_since
+            if any(mobile.nai in agent.ignored_mobiles for agent in world.home_agents):
+                continue  # it stays at a home agent that answers others (docs/states.md)
             if since is not None and now - since > patience and agents[mobile.pdsn.name]:
                 what = f"{mobile.nai.decode()} seeks a binding for {now - since:.0f} s ({mobile.state.value})"
                 others = f"{agents[mobile.pdsn.name]} home agents could take it"
@@ -246,17 +252,26 @@ class Invariants:
                 what = f"the rule of {tag:012x} led to {mac.hex(':')}, and now to {where}"
                 raise ViolationError("sessions survive a restart", what)
 
+    def _a_stop_leaves_the_rules(self) -> None:
+        """SIGTERM leaves rules and sessions where they are, for the next start."""
+        lost = self._world.restarts.lost
+        if lost:
+            raise ViolationError("a stop leaves the rules", f"session rules are gone: {', '.join(sorted(lost)[:3])}")
+
+    def _session_rules_live_as_long_as_sessions(self) -> None:
+        """A switch removes none sooner than the idle time after its last packet."""
+        if self._world.early_expiries:
+            raise ViolationError("a session rule lives as long as its session", self._world.early_expiries[0])
+
     def _is_calm(self) -> bool:
         """Nothing is on its way, and nothing was disturbed for a while."""
         world = self._world
         transports = world.controller.transports
-        is_settled = world.clock.now - world.disturbed_at >= SETTLE_TIME
-        for switch in world.switches if is_settled else ():
-            transport = transports.get(switch.datapath_id)
-            is_settled = is_settled and transport is not None and not transport.in_flight
-        if not is_settled:
+        if world.clock.now - world.disturbed_at < SETTLE_TIME:
             self._counted = None
-        return is_settled
+            return False
+        connections = (transports.get(switch.datapath_id) for switch in world.switches)
+        return all(each is not None and not each.in_flight for each in connections)
 
     def _has_met_strangers(self) -> bool:
         """Whether a stranger is at the OpenFlow port of the balancer, or was there since the last check."""
@@ -267,14 +282,13 @@ class Invariants:
         """Dispatched means that the switch has sent it out; dropped or dispatched is every request that came."""
         world = self._world
         statistics = world.controller.balancer.statistics
-        now = (world.disturbed_at, statistics.requests, world.counts.requests, statistics.dispatched)
         metered = sum(meter.dropped for switch in world.switches for meter in switch.datapath.meters.values())
-        before, self._counted = self._counted, (*now, world.counts.dispatched, metered)
-        if before is None or before[0] != world.disturbed_at:
-            return
-        if world.clock.now - world.plundered_at < SETTLE_TIME:
+        now = statistics.requests, world.counts.requests, statistics.dispatched, world.counts.dispatched, metered
+        (before, self._counted), since = (self._counted, now), self._counted_at
+        self._counted_at = world.clock.now
+        if before is None or since < max(world.disturbed_at, world.plundered_at) + SETTLE_TIME - CHECK_INTERVAL:
             return  # without its rules the switch drops requests, or passes them by
-        requests, came, dispatched, sent, metered = (new - old for new, old in zip(self._counted[1:], before[1:]))
+        requests, came, dispatched, sent, metered = (new - old for new, old in zip(now, before))
         if dispatched != sent:
             raise ViolationError("dispatched is sent out", f"{dispatched} counted as dispatched, {sent} sent out")
         if requests != came and not metered:

@@ -22,6 +22,9 @@ ANY_HOME_AGENT = bytes(4)
 MOBILE_IP_PORT = 434
 #: The first port of a PDSN that changes its port.
 FIRST_PORT = 1024
+#: A request within so many seconds looks like a retransmission at all events, and else within so many times the
+#: interval before (docs/states.md, "Retry").
+RETRY_TIME, MAX_BACKOFF = 5.1, 2.6
 #: Seconds before the first retransmission; each further one waits twice as long.
 FIRST_TIMEOUT = 1.0
 #: Seconds between two attempts.
@@ -34,6 +37,8 @@ REFRESH = (0.7, 1.3)
 #: Seconds for which a PDSN remembers the Ethernet address of the virtual address, and waits for it with a request.
 ARP_LIFETIME = 60.0
 ARP_TIMEOUT = 3.0
+#: The Ethernet address of a machine that has taken another one's address.
+FALSE_MAC = b"\x02\xba\xdb\xad\xba\xad"
 #: Seconds that a mobile stays off at least: it is no retransmission when it begins anew.
 MIN_OFF_TIME = 20.0
 
@@ -59,6 +64,8 @@ class Habits:
     #: agent. It may name its home agent then (RFC 5944 section 3.6.1.2), by which the balancer finds that again.
     refresh: float = 0.0
     names_home_agent: bool = True
+    #: Whether it deregisters at the virtual address, and not at its home agent's own.
+    deregisters_at_virtual_address: bool = False
     #: Whether it uses nonces: then it retransmits a request unchanged (RFC 5944 section 3.6.3).
     uses_nonces: bool = False
 
@@ -82,6 +89,8 @@ class Mobile:
     excuse: Optional[str] = None
     #: When it last sent a request to the virtual address, and when a reply last came.
     sent_at: float = 0.0
+    #: The time before that request, if it looked like a retransmission to a balancer that sees no replies, else 0.
+    backoff: float = 0.0
     answered_at: float = 0.0
     #: The home agents, by number, that have received its last requests at the virtual address and not answered; when.
     ignored: list[tuple[int, float]] = field(default_factory=list)
@@ -133,6 +142,8 @@ class Mobile:
         self._interrupt()
         self._is_refreshing = False
         if self.state is State.BOUND and self.is_bound:
+            if self.habits.deregisters_at_virtual_address:
+                self.excuse = "its deregistration may find no session"
             self._send(0)
         elif self.state is not State.OFF:
             self.excuse = "it was switched off while it registered"
@@ -237,9 +248,10 @@ class Mobile:
             self._begin()
 
     def _send(self, lifetime: int) -> None:
-        is_virtual = self._is_at_virtual_address
+        is_virtual = self._is_at_virtual_address or (not lifetime and self.habits.deregisters_at_virtual_address)
         if is_virtual:
-            self.sent_at = self.clock.now
+            waited, self.sent_at = self.clock.now - self.sent_at, self.clock.now
+            self.backoff = waited if waited < max(RETRY_TIME, MAX_BACKOFF * self.backoff) else 0.0
             self.transmitted(self)
         self._identification += not (self.habits.uses_nonces and self._sent and self.state is State.REGISTERING)
         home_agent = ANY_HOME_AGENT if is_virtual and not self.habits.names_home_agent else self.home_agent
@@ -261,6 +273,8 @@ class Pdsn:
     mobiles: dict[bytes, Mobile] = field(default_factory=dict)
     #: Whether each request comes from another UDP port.
     changes_ports: bool = False
+    #: An address that another machine at its port has, which answers ARP for it.
+    taken_address: Optional[bytes] = None
     #: Requests that were sent to the virtual address.
     sent: int = 0
     _port: int = MOBILE_IP_PORT
@@ -290,6 +304,8 @@ class Pdsn:
                 for since, each, virtual_address in waiting:
                     if self.clock.now < since + ARP_TIMEOUT:
                         self.send(each, virtual_address)
+            elif frame[20:22] == b"\0\1" and frame[38:42] == self.taken_address:
+                self.transmit(arp_frame(2, FALSE_MAC, frame[38:42], frame[6:12], frame[28:32]))
             return
         if frame[:6] != self.mac or frame[30:34] != self.address:
             return

@@ -47,6 +47,13 @@ _FORGERY = [
     Fault(410.0, "home agent answers seldom", (0, 3)),
     Fault(700.0, "home agent answers seldom", (0, 1)),
 ]
+#: A home agent does not know some mobiles. Others hang for a while.
+_IGNORANCE = [
+    Fault(100.0, "home agent ignores mobiles", (0, 5)),
+    Fault(200.0, "home agent hangs", (1,)),
+    Fault(380.0, "home agent returns", (1, False)),
+    Fault(400.0, "home agent ignores mobiles", (0, 0)),
+]
 #: In a cluster.
 _LEADERS = [
     Fault(60.0, "member hangs", (0,)),
@@ -70,5 +77,18 @@ WORLDS: list[tuple[Parameters, list[Fault], float]] = [
         replace(_MOBILES, denies=False, home_agents=2, mobiles=12, stay=0.0, numconns=4, reassign=1),
         _FORGERY,
         800.0,
+    ),
+    (replace(_MOBILES, reassign=2, numconns=8, stay=0.0), _IGNORANCE, 450.0),
+    (  # mobiles renew at a home agent that has failed, and is back
+        replace(_ARRIVING, lifetime=200, stay=0.0, retry=0, numconns=4, arrivals=90.0),
+        [Fault(50.0, "home agent hangs", (2,)), Fault(150.0, "home agent returns", (2, False))],
+        400.0,
+    ),
+    (replace(_MOBILES, virtual_deregistrations=True, stay=60.0), [], 200.0),
+    (replace(_MOBILES, stay=0.0), [Fault(100.0, "address is taken", (4, 0, 60.0))], 200.0),
+    (  # few mobiles, and in the end no home agent
+        replace(_ARRIVING, home_agents=2, weights=(), pdsns=1, mobiles=4, numconns=2, retry=0, idle=300, lifetime=60),
+        [Fault(60.0, "home agent hangs", (0,)), Fault(400.0, "home agent hangs", (1,))],
+        700.0,
     ),
 ]

@@ -154,7 +154,7 @@ MUTANTS: dict[str, Mutant] = {
     "a stop removes the rules": Mutant(
         "openflow/fleet.py",
         "        self._is_stopping = True\n",
-        "        self._is_stopping = True\n        self.retire()\n        return 0\n",
+        "        self._is_stopping = True\n        self.retire()\n        return 1\n",
     ),
     "a restart forgets the sessions": Mutant(
         "openflow/recovery/unrecovered.py", "if not has_sessions:\n", "if True:\n"

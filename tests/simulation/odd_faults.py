@@ -26,6 +26,13 @@ def _answer_seldom(world: World, number: int, every: int) -> None:
     world.interrupt()
 
 
+def _ignore_mobiles(world: World, number: int, every: int) -> None:
+    """A home agent discards the requests of each mobile whose number is a multiple of ``every``; 0: of none."""
+    agent = world.home_agents[number]
+    agent.ignored_mobiles = frozenset(each.nai for each in world.mobiles[::every]) if every else frozenset()
+    agent.disturbed_at = world.clock.now
+
+
 def _set_direction(world: World, number: int, is_outward: bool, up: bool) -> None:
     """The link of a home agent begins or ends to lose what goes there (``is_outward``), or what comes from there."""
     world.set_direction(number + 1, is_outward, up)
@@ -49,24 +56,46 @@ def _lag(world: World, switch: int, seconds: float) -> None:
 #: What each kind of fault does.
 ODD_FAULTS: dict[str, Callable[..., None]] = {
     "home agent answers seldom": _answer_seldom,
+    "home agent ignores mobiles": _ignore_mobiles,
     "link loses one direction": _set_direction,
     "removed rules are not reported": _lose_flow_removed,
     "flow-mods lag behind barriers": _lag,
 }
 
 
+#: The kinds that are drawn together.
+_DRAWN = (
+    "home agent answers seldom",
+    "link loses one direction",
+    "removed rules are not reported",
+    "flow-mods lag behind barriers",
+    "real server is removed",
+)
+
+
 def random_odd_faults(parameters: Parameters, seconds: float) -> list[OddFault]:
     """Some of these within a time, in every second world; drawn apart, so that all other faults stay what they were."""
     random = Random(f"{parameters.seed} odd")
-    history: list[OddFault] = []
+    history = _ignorance(parameters, seconds)
     for _ in range(random.choice((0, 1, 2, 4)) * random.randrange(2)):
         at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
         history += _odd_fault(parameters, at, random)
     return history
 
 
+def _ignorance(parameters: Parameters, seconds: float) -> list[OddFault]:
+    """In every fifth world a home agent does not know some mobiles for a while."""
+    random = Random(f"{parameters.seed} ignorance")
+    if random.random() > 0.2:
+        return []
+    kind, number = "home agent ignores mobiles", random.randrange(parameters.home_agents)
+    at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
+    end = round(at + random.choice((60.0, 400.0)) * random.uniform(0.5, 1.5), 3)
+    return [(at, kind, (number, random.choice((5, 20)))), (end, kind, (number, 0))]
+
+
 def _odd_fault(parameters: Parameters, at: float, random: Random) -> list[OddFault]:
-    kind = random.choice((*ODD_FAULTS, "real server is removed"))
+    kind = random.choice(_DRAWN)
     end = round(at + random.choice((0.5, 5.0, 60.0, 400.0)) * random.uniform(0.5, 1.5), 3)
     number, switch = random.randrange(parameters.home_agents), random.randrange(parameters.switches)
     if kind == "home agent answers seldom":

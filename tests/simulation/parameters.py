@@ -115,6 +115,8 @@ class Parameters:
     #: Whether every second mobile uses nonces, so that it retransmits unchanged, and whether each request comes from
     #: another UDP port of the PDSN.
     nonces: bool = False
+    #: Whether every third mobile deregisters at the virtual address.
+    virtual_deregistrations: bool = False
     changes_ports: bool = False
     #: A probe of the farm, its interval in seconds, and the failures after which a home agent has failed.
     probe: Optional[ProbeKind] = None

@@ -118,11 +118,12 @@ def _with_bad_reports(parameters: Parameters) -> Parameters:
 
 
 def _with_habits(parameters: Parameters) -> Parameters:
-    """The world with mobiles that use nonces, and PDSNs that change their ports, in some."""
+    """The world with mobiles that use nonces or deregister at the virtual address, and PDSNs that change ports."""
     random = Random(f"{parameters.seed} habits")
     return replace(
         parameters,
         nonces=random.random() < 0.5,
         changes_ports=random.random() < 0.3,
         virtual_servers=random.choice((1, 1, 2)),
+        virtual_deregistrations=random.random() < 0.5,
     )

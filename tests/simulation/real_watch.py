@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple, Optional
 
+from ryu_haslb.configuration.model import Drain
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
+from simulation.parameters import FIRST_HOME_AGENT
 from simulation.world import World
 
 #: Seconds between two looks, and looks that are remembered.
@@ -83,7 +86,7 @@ class RealWatch:
                 real.packed_address: Belief(
                     real.health,
                     frozenset(real.reachable_from),
-                    real in farm.keeping,
+                    self._keeps_sessions(real),
                     real.in_service and real.weight > 0,
                     real.failed_at,
                 )
@@ -93,6 +96,12 @@ class RealWatch:
             overloads = self._overloads(balancer)
             self._looks[-1] = Look(world.clock.now, balancer, served, recovering, beliefs, overloads)
         world.clock.after(LOOK_INTERVAL, self._look)
+
+    def _keeps_sessions(self, real: RealServer) -> bool:
+        """Whether the configuration has this real server, and its sessions may stay there."""
+        parameters = self._world.parameters
+        number = int.from_bytes(real.packed_address, "big") - int(FIRST_HOME_AGENT)
+        return number not in parameters.removed and dict(parameters.drained).get(number) is not Drain.MOVE
 
     def _is_recovering(self, datapath_id: int) -> bool:
         return not self._world.controller.fleet.switches[datapath_id].unrecovered.recovery.is_over

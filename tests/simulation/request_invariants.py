@@ -14,6 +14,8 @@ from __future__ import annotations
 from math import inf
 from typing import Optional
 
+from simulation.home_agent import Mood
+from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
 from simulation.real_watch import Look, RealWatch
 from simulation.request_log import Entry
 from simulation.settling import SETTLE_TIME
@@ -26,33 +28,54 @@ JUDGED_AFTER = 3.0
 DELAY, MAX_LATE = 0.1, 0.4
 #: Seconds within which a further request is a premature repetition (docs/states.md, "No evidence").
 PREMATURE = 0.95
+#: Seconds after which nothing looks for replies any more.
+LOOK_MEMORY = 55.0
 #: Seconds after a reply of a home agent within which no session leaves it (docs/states.md, "Before a real server
 #: fails").
 MIN_SILENCE = 5.0
+#: Seconds after which a home agent that answers no ARP is no longer reachable, at most (docs/states.md).
+ARP_TIME = 2 * SETTLE_TIME
 #: Seconds until switches look for replies of a home agent.
 LOOK_TIME = 0.5
 
 
 class Place:
-    """Where the requests of one mobile go. ``in_vain`` counts those that its home agent has not answered, in a row."""
+    """Where the requests of one mobile go. ``in_vain`` counts those that its home agent has not answered, in a row.
 
-    __slots__ = ("at", "home_agent", "in_vain", "last_at", "since", "waits_since")
+    ``pause`` is the longest time between two of these. ``retries`` counts what looks like a retransmission to one
+    who sees no replies (docs/states.md, "Retry"), and ``waited`` is the time before the last one.
+    """
 
-    def __init__(self, home_agent: bytes, at: float) -> None:
+    __slots__ = ("at", "home_agent", "in_vain", "last_at", "pause", "retries", "since", "waited", "waits_since")
+
+    def __init__(self, home_agent: bytes, at: float, before: Optional[Place]) -> None:
         self.home_agent = home_agent
         #: When the session began here, when its last request came, and when the last one of any kind did.
         self.since = self.at = self.last_at = at
-        self.in_vain = 0
+        self.in_vain = self.retries = 0
+        self.pause = self.waited = 0.0
+        if before is not None and before.looks_like_retry(at - before.at):
+            self.waited = at - before.at  # it goes on to retransmit where it is now
         self.waits_since = inf
 
     def record(self, entry: Entry) -> None:
         """A further request was sent here."""
+        waited = entry.at - self.at
         if entry.is_answered:
-            self.in_vain, self.waits_since = 0, inf
-        elif not self.in_vain or entry.at - self.at >= PREMATURE:
+            self.in_vain, self.pause, self.waits_since = 0, 0.0, inf
+        elif not self.in_vain or waited >= PREMATURE:
+            self.pause = max(self.pause, waited) if self.in_vain else 0.0
             self.in_vain += 1
             self.waits_since = min(self.waits_since, entry.at)
+        if self.looks_like_retry(waited):
+            self.retries, self.waited = self.retries + 1, waited
+        elif waited >= PREMATURE:
+            self.retries, self.waited = 0, 0.0
         self.at = entry.at
+
+    def looks_like_retry(self, waited: float) -> bool:
+        """Whether a request that comes so many seconds after the last one looks like its retransmission."""
+        return PREMATURE <= waited < max(RETRY_TIME, MAX_BACKOFF * self.waited)
 
 
 class RequestInvariants:
@@ -77,6 +100,8 @@ class RequestInvariants:
         place = self._places.get(entry.nai)
         if place is not None:
             place.last_at = entry.at
+        if not entry.lifetime and place is not None:
+            self._a_deregistration_goes_to_its_home_agent(entry, place)
         if entry.named is not None or not entry.lifetime:
             self._note_named(entry, place)
             return
@@ -89,7 +114,7 @@ class RequestInvariants:
         if entry.home_agent is None:
             return
         if place is None or place.home_agent != entry.home_agent:
-            place = self._places[entry.nai] = Place(entry.home_agent, entry.at)
+            place = self._places[entry.nai] = Place(entry.home_agent, entry.at, place)
         place.record(entry)
 
     def _note_named(self, entry: Entry, place: Optional[Place]) -> None:
@@ -134,10 +159,32 @@ class RequestInvariants:
             return  # its rule may be pending, since its home agent was not found since the start (docs/states.md)
         is_removed = entry.home_agent not in before.beliefs and entry.home_agent not in after.beliefs
         belief = stable.get(entry.home_agent)
+        silent_since = self._silent_since(entry)
+        if silent_since < entry.at - ARP_TIME and able != [entry.home_agent]:
+            what = f"{name} is sent to {_text(entry.home_agent)}, silent for {entry.at - silent_since:.0f} s"
+            raise ViolationError("no request goes to a home agent that answers no ARP", what)
         if is_removed or (belief is not None and belief.is_lost_to(switch)):
             health = "out of the farm" if belief is None else belief
             what = f"{name} is sent to {_text(entry.home_agent)} ({health}); {others} could serve"
             raise ViolationError("a session leaves a home agent that cannot serve", what)
+
+    def _silent_since(self, entry: Entry) -> float:
+        """Since when the home agent that a request was sent to answers no ARP; a slow switch need not ask it."""
+        world = self._world
+        number = next(number for number, each in enumerate(world.home_agents) if each.address == entry.home_agent)
+        agent = world.home_agents[number]
+        is_silent = agent.mood is Mood.DEAD or agent.deaf_until > entry.at or not world.cabling.is_link_up(number + 1)
+        is_slow = world.parameters.flow_mod_rate or world.parameters.stats_delay
+        return max(agent.disturbed_at, agent.claimed_at) if is_silent and not is_slow else inf
+
+    def _a_deregistration_goes_to_its_home_agent(self, entry: Entry, place: Place) -> None:
+        """It goes where the last request of its mobile went, or where it says. It may be dropped (docs/states.md)."""
+        if entry.home_agent in (None, place.home_agent, entry.named) or place.at < self._undisturbed_since():
+            return
+        assert entry.home_agent is not None
+        what = f"{entry.nai.decode('latin-1')} was at {_text(place.home_agent)}"
+        what = f"{what}, and its deregistration is sent to {_text(entry.home_agent)}"
+        raise ViolationError("a deregistration goes to its home agent", what)
 
     def _a_mobile_keeps_its_home_agent(self, entry: Entry, place: Place, looks: tuple[Look, Look]) -> None:
         """As long as its session lives, unless that home agent is lost, or has left too many requests unanswered."""
@@ -163,7 +210,8 @@ class RequestInvariants:
         """Whether the mobile has had no answer too often, and its home agent has answered no other one meanwhile."""
         world = self._world
         if place.in_vain <= world.parameters.reassign:
-            return False
+            looks_like_retry = place.retries >= world.parameters.reassign and place.looks_like_retry(entry.at - place.at)
+            return looks_like_retry and not world.parameters.shows_replies
         agent = next(each for each in world.home_agents if each.address == place.home_agent)
         since = max(place.at + LOOK_TIME, entry.at - MIN_SILENCE + DELAY)
         return not (world.parameters.shows_replies and agent.has_replied(since, entry.at - DELAY))
@@ -173,7 +221,7 @@ class RequestInvariants:
         world = self._world
         before, after = looks
         is_slow = world.parameters.reassign == 1 or world.parameters.flow_mod_rate or world.parameters.habits
-        allowed = world.parameters.reassign + 1 + bool(is_slow)
+        allowed = world.parameters.reassign + 1 + bool(is_slow or place.pause > LOOK_MEMORY)
         agent = next(each for each in world.home_agents if each.address == place.home_agent)
         begins = place.waits_since - MIN_SILENCE
         if (

@@ -8,6 +8,7 @@ from typing import Optional
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 from simulation.clock import Clock
 from simulation.datapath import OFPAT_SET_FIELD
+from simulation.flow_table import Flow
 from simulation.packet import ETH_DST
 from simulation.switch import SimulatedSwitch
 
@@ -29,7 +30,29 @@ class Restarts:
         self.faults: list[str] = []
         self.expired: set[int] = set()
         self.ended: set[int] = set()
+        #: The tags of the session rules that were in use when a balancer was stopped, and until when they must stay.
+        self.left: set[int] = set()
+        #: Those of them that were gone before their time, as text.
+        self.lost: set[str] = set()
+        self._stays_until = 0.0
         self._clock = clock
+
+    def note_stop(self, switches: Sequence[SimulatedSwitch], idle: float) -> None:
+        """A balancer is stopped: rules that were used in the last half of the idle time stay for the other half."""
+        since, self._stays_until = self._clock.now - idle / 2, self._clock.now + idle / 2
+        self.left = {
+            flow.cookie >> COOKIE_MARK_BITS
+            for switch in switches
+            for table in switch.datapath.tables[1:2]
+            for flow in table
+            if _is_session_rule(flow) and flow.used > since
+        }
+
+    def note_end_of_stop(self, switches: Sequence[SimulatedSwitch], is_disturbed: bool) -> None:
+        """A balancer starts again. ``is_disturbed``: others than the balancer may have removed rules meanwhile."""
+        if self._clock.now < self._stays_until and not is_disturbed:
+            self.lost = {f"{tag:012x}" for tag in self.left - session_rules(switches).keys()}
+        self.left = set()
 
     def note_restart(self, switches: Sequence[SimulatedSwitch]) -> None:
         """A balancer starts again, and takes over these switches."""
@@ -68,6 +91,10 @@ class Restarts:
             self.ended.add(tag)
 
 
+def _is_session_rule(flow: Flow) -> bool:
+    return flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32 > 0
+
+
 def session_rules(switches: Sequence[SimulatedSwitch]) -> dict[int, bytes]:
     """The tags of the session rules on these switches, and the Ethernet address to which each leads."""
     return {
@@ -75,7 +102,7 @@ def session_rules(switches: Sequence[SimulatedSwitch]) -> dict[int, bytes]:
         for switch in switches
         for table in switch.datapath.tables[1:2]  # a switch may have but one
         for flow in table
-        if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32
+        if _is_session_rule(flow)
         for kind, argument in flow.actions
         if kind == OFPAT_SET_FIELD and isinstance(argument, tuple)
         for number, mac in [argument]

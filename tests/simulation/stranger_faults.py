@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from simulation.mobile_ip import Registration, reply, request
+from simulation.mobiles import FALSE_MAC
 from simulation.packet import arp_frame, checksum, udp_frame
 from simulation.parameters import VIRTUAL
 from simulation.strangers import MESSAGE_INTERVAL, STAY, Stranger
@@ -142,7 +143,17 @@ def _stranger(world: World, number: int, datapath_id: int, count: int, seed: int
 def _claim_address(world: World, port: int, number: int) -> None:
     """A stranger claims by gratuitous ARP to be a home agent, once."""
     agent = world.home_agents[number]
-    world.inject(port, arp_frame(1, b"\x02\xba\xdb\xad\xba\xad", agent.address, bytes(6), agent.address))
+    agent.claimed_at = world.clock.now
+    world.inject(port, arp_frame(1, FALSE_MAC, agent.address, bytes(6), agent.address))
+
+
+def _take_address(world: World, port: int, number: int, seconds: float) -> None:
+    """A machine behind a PDSN's port has the address of a home agent for so long, and answers ARP as well."""
+    pdsn = world.pdsns[port - len(world.home_agents) - 1]
+    pdsn.taken_address = world.home_agents[number].address
+    world.clock.after(seconds, setattr, pdsn, "taken_address", None)
+    for at in range(0, int(seconds), 5):
+        world.clock.after(float(at), _claim_address, world, port, number)
 
 
 def _to_virtual(world: World, source: bytes, payload: bytes) -> bytes:
@@ -160,4 +171,5 @@ STRANGER_FAULTS: dict[str, Callable[..., None]] = {
     "spoofed storm": _spoof_storm,
     "stranger at the OpenFlow port": _stranger,
     "address is claimed": _claim_address,
+    "address is taken": _take_address,
 }

@@ -58,8 +58,8 @@ class SimulatedSwitch:
         self.restarts = 0
         #: Is called with the connection over which something is changed, before that is executed.
         self.changed: Callable[[SwitchConnection], None] = lambda _: None
-        #: Is called with the cookie of a rule that the switch itself has removed, because its time was over.
-        self.expired: Callable[[int], None] = lambda _: None
+        #: Is called with a rule that the switch itself is about to remove, because its time is over.
+        self.expired: Callable[[Flow], None] = lambda _: None
         #: Is called with the cookie of a rule that a controller has removed.
         self.deleted: Callable[[int], None] = lambda _: None
 
@@ -93,7 +93,7 @@ class SimulatedSwitch:
         self._expires_at = now + self.capabilities.timeout_step
         for number, table in self.datapath.tables_with_rules():
             for flow, is_idle in table.expired(now):
-                self.expired(flow.cookie)
+                self.expired(flow)
                 self.remove(number, flow, 0 if is_idle else 1)
         self.monitors.resume()
         self.monitors.flush()

@@ -20,6 +20,7 @@ from simulation.clock import Clock
 from simulation.controller import Controller
 from simulation.datapath import Capabilities
 from simulation.dfp import MIN_ROOM, SimulatedDfpAgent
+from simulation.flow_table import Flow
 from simulation.home_agent import HomeAgent
 from simulation.member import MemberController
 from simulation.mobiles import Habits, Mobile, Pdsn, State
@@ -82,6 +83,8 @@ class World:
     faulted_at: float = 0.0
     #: When a fault last struck by which a balancer may move sessions. A takeover by another member is none.
     upset_at: float = -inf
+    #: Session rules that a switch has removed by their idle time before their sessions can have ended.
+    early_expiries: list[str] = field(default_factory=list)
     #: Mobiles whose session rules were under way when a leader failed, or another one began.
     under_way: int = 0
 
@@ -99,6 +102,7 @@ class World:
         for number in range(parameters.pdsns):
             self._add_pdsn(number)
         self._add_bystanders()
+        self._stopped_at = -inf
         for number in range(parameters.switches - 1):
             self.cabling.add_trunk(FIRST_TRUNK + 2 * number, (self.switches[number], self.switches[number + 1]))
         punctual, room = parameters.dfp_punctual, max(MIN_ROOM, parameters.mobiles)  # each alone could serve all
@@ -174,9 +178,16 @@ class World:
         A balancer that starts beside another one restarts nothing: the other one goes on to serve sessions and to end
         them as usual.
         """
+        self.restarts.note_end_of_stop(self.switches, self.plundered_at >= self._stopped_at)
         if any(other.has_sessions for other in self.controllers if other is not started):
             return
         self.restarts.note_restart(self.switches)
+
+    def note_stop(self, stopped: Controller) -> None:
+        """A balancer without a cluster is stopped: what the switches hold must stay there for its next start."""
+        if stopped.is_running and not stopped.is_retired and not self.members and self.parameters.has_room:
+            self.restarts.note_stop(self.switches, self.parameters.idle)
+            self._stopped_at = self.clock.now
 
     def excuse_under_way(self) -> None:
         """A leader fails, or another one begins: sessions whose rules are under way may be lost (docs/cluster.md)."""
@@ -201,6 +212,7 @@ class World:
             not self.weather.is_fair
             or now - upset_at < UPSET_TIME
             or now - mobile.answered_at > self.parameters.idle / 2
+            or (mobile.backoff and not self.parameters.shows_replies)
         ):
             mobile.excuse = "its session may have ended or moved since its last request"
 
@@ -248,10 +260,12 @@ class World:
             switch.deleted = self._on_rule_deleted
         return switch
 
-    def _on_rule_expired(self, switch: SimulatedSwitch, cookie: int) -> None:
-        if cookie & COOKIE_MARK_MASK == COOKIE_MARK:
-            session = self.controller.balancer.sessions.by_tag(cookie >> COOKIE_MARK_BITS)
-            self.restarts.note_expiry(switch, session, cookie)
+    def _on_rule_expired(self, switch: SimulatedSwitch, flow: Flow) -> None:
+        if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK:
+            session = self.controller.balancer.sessions.by_tag(flow.cookie >> COOKIE_MARK_BITS)
+            self.restarts.note_expiry(switch, session, flow.cookie)
+            if flow.cookie >> 32 and self.clock.now < flow.used + self.parameters.idle:
+                self.early_expiries.append(f"that of {flow.cookie >> COOKIE_MARK_BITS:012x} at {switch.datapath_id}")
 
     def _on_rule_deleted(self, cookie: int) -> None:
         if cookie & COOKIE_MARK_MASK == COOKIE_MARK:
@@ -330,6 +344,7 @@ class World:
         habits = Habits(parameters.retransmissions, parameters.lifetime, parameters.stay, parameters.refresh)
         habits.names_home_agent = number % 2 == 0
         habits.uses_nonces = parameters.nonces and number % 4 < 2
+        habits.deregisters_at_virtual_address = parameters.virtual_deregistrations and number % 3 == 0
         virtual_address = VIRTUALS[number % parameters.virtual_servers].packed
         random = Random(f"{self.parameters.seed} mobile {number}")
         mobile = Mobile(nai, habits, pdsn, self.clock, random, virtual_address)

@@ -151,6 +151,43 @@ def _change_idle_time(world: World, seconds: int) -> None:
     world.controller.balancer.virtual_servers["MIPSLB"].idle += seconds
 
 
+def _forget_rules_early(world: World) -> None:
+    table = world.switch.datapath.tables[1]
+    for flow in [flow for flow in table if flow.cookie >> 32]:
+        flow.idle_timeout = 2
+        table._schedule(flow)
+
+
+def _stop_and_delete(world: World) -> None:
+    FAULTS["controller is stopped"](world)
+    for flow in [flow for flow in world.switch.datapath.tables[1] if flow.cookie >> 32]:
+        world.switch.datapath.tables[1].remove(flow)
+    world.clock.after(5.0, FAULTS["controller starts"], world)
+
+
+def _find_what_is_not_there(world: World) -> None:
+    """Whether a home agent answers ARP or not."""
+    discovery = world.controller.fleet.switches[1].adjacencies.discovery
+    for neighbour in discovery._neighbours._by_address.values():
+        neighbour.unanswered_probes = 0
+    world.controller.balancer.failure_detection._has_decided = lambda *_: True  # type: ignore[method-assign]
+    world.clock.after(0.5, _find_what_is_not_there, world)
+
+
+def _deregister_elsewhere(world: World) -> None:
+    decision, farm = world.controller.balancer.decision, world.controller.balancer.farms["HAFARM"]
+    decision._deregister = lambda request, session, named, now: decision._dispatch(  # type: ignore[method-assign]
+        next(real for real in farm.reals if session is None or real is not session.real), None
+    )
+
+
+def _fail_all(world: World) -> None:
+    world.controller.balancer.farms["HAFARM"].serves_without = lambda real: True  # type: ignore[method-assign]
+
+
+#: Home agents fall silent, one after the other; few mobiles come then.
+_FEW = replace(_ARRIVING, mobiles=4, pdsns=1, numconns=2, retry=0, idle=300)
+
 #: By rule: what breaks it after a minute, in which world, and seconds of the run.
 SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     "every request is counted once": (_count_twice, _SMALL, 120.0),
@@ -181,12 +218,23 @@ SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     "a mobile keeps its home agent": (partial(_move, moves=True), _REFRESHING, 120.0),
     "a session ends with its idle time": (partial(_change_idle_time, seconds=1), _ARRIVING, 200.0),
     "a session lives as long as its idle time": (partial(_change_idle_time, seconds=-3), _ARRIVING, 200.0),
+    "a session rule lives as long as its session": (_forget_rules_early, _REFRESHING, 120.0),
+    "a stop leaves the rules": (_stop_and_delete, _REFRESHING, 120.0),
+    "no request goes to a home agent that answers no ARP": (_find_what_is_not_there, _REFRESHING, 200.0),
+    "a deregistration goes to its home agent": (
+        _deregister_elsewhere,
+        replace(_REFRESHING, virtual_deregistrations=True, stay=60.0),
+        200.0,
+    ),
+    "the last home agent that serves is not failed": (_fail_all, _FEW, 1000.0),
     "the switch has the rules of sessions with rule_at": (_believe_in_rules, replace(_SMALL, idle=300), 120.0),
 }
 _HANGS = [Fault(61.0, "home agent hangs", (0,))]
 _DIES = [Fault(61.0, "home agent dies", (0,))]
 #: Faults beside the sabotage.
 _BESIDE: dict[str, list[Fault]] = {
+    "no request goes to a home agent that answers no ARP": _DIES,
+    "the last home agent that serves is not failed": [*_HANGS, Fault(400.0, "home agent hangs", (1,))],
     "a silent home agent is failed": _HANGS,
     "a silent home agent does not return": _HANGS,
     "a mobile leaves a silent home agent": _HANGS,

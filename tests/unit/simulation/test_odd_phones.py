@@ -35,3 +35,25 @@ def test_phones_that_retransmit_unchanged_from_other_ports_leave_a_silent_home_a
         seed=2, mobiles=40, retransmissions=retransmissions, idle=60, nonces=True, changes_ports=True, virtual_servers=2
     )
     assert simulate(parameters, [Fault(1.0, "home agent hangs", (0,))], seconds(400.0, least=200.0)).violation is None
+
+
+def test_a_phone_that_registers_steadily_after_a_restart_may_move_where_no_replies_are_seen() -> None:
+    """Each of its requests follows within 2.5 times the interval before (docs/states.md, "Retry")."""
+    parameters = Parameters(seed=3, mobiles=60, tables=2, refresh=10.0, idle=60, lifetime=600)
+    history = [Fault(60.0 + 7.0 * number, "power cycle", (number % 60,)) for number in range(60)]
+    assert simulate(parameters, history, 600.0).violation is None
+
+
+def test_a_phone_that_pauses_for_long_leaves_a_silent_home_agent_one_request_later() -> None:
+    """Nothing has looked for replies for a minute: there is no time for that (docs/states.md)."""
+    parameters = Parameters(mobiles=4, retry=0, numconns=2, idle=300, lifetime=60, arrivals=300.0, stay=120.0)
+    assert simulate(parameters, [Fault(60.0, "home agent hangs", (0,))], 400.0).violation is None
+
+
+def test_mobiles_that_a_home_agent_does_not_know_stay_there_while_it_answers_others() -> None:
+    parameters = Parameters(seed=1, mobiles=60, home_agents=3, reassign=2, refresh=15.0, idle=60, lifetime=600)
+    history = [
+        Fault(100.0, "home agent ignores mobiles", (0, 5)),
+        Fault(300.0, "home agent ignores mobiles", (0, 0)),
+    ]
+    assert simulate(parameters, history, 500.0).violation is None
