@@ -93,7 +93,7 @@ class Cabling:
         is_to_home_agent = port <= self._parameters.home_agents or port in self._other_end
         is_own = is_dispatched(frame) and frame[11] in _last_bytes(datapath_id)
         if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent and frame[26:30] not in _SOURCES_OF_PROBES:
-            self._witness.on_dispatched(frame[42:], frame[2:6])
+            self._witness.on_dispatched(frame[42:], frame[:6])
         self._outward[port].send(frame)
 
 

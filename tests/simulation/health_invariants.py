@@ -141,10 +141,14 @@ class HealthInvariants:
         """What its weight may be; None: not known. A report may be under way."""
         world = self._world
         agent = world.dfp_agents[number]
-        if real.configuration.drain is not None:
+        reals = world.controller.configuration.farms["HAFARM"].reals
+        configured = next((each for each in reals if each.address == real.configuration.address), None)
+        if configured is None:
+            return None
+        if configured.drain is not None:
             return (0,)
         if not world.parameters.dfp or not agent.is_running:
-            return (real.configuration.weight,)
+            return (configured.weight,)
         links = (
             each for each in world.controller.dfp.links if each.connection.agent.address == real.configuration.address
         )

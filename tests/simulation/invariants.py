@@ -95,7 +95,9 @@ class Invariants:
     def check_shares(self) -> None:
         """Raises :class:`ViolationError` if round robin has not shared new sessions by the weights."""
         parameters = self._world.parameters
-        if parameters.leastconns or parameters.maxconns is not None or parameters.dfp:
+        statistics = self._world.controller.balancer.statistics
+        has_ended = statistics.timeouts or statistics.reassignments
+        if parameters.maxconns is not None or parameters.dfp or (parameters.leastconns and has_ended):
             return
         reals = self._world.controller.balancer.farms["HAFARM"].reals
         total, weights = sum(real.total_sessions for real in reals), sum(real.weight for real in reals)

@@ -54,6 +54,24 @@ _IGNORANCE = [
     Fault(380.0, "home agent returns", (1, False)),
     Fault(400.0, "home agent ignores mobiles", (0, 0)),
 ]
+#: A home agent is replaced, weights change, another application adds rules, and the balancer is retired.
+_CHANGES = [
+    Fault(60.0, "rules of others are added", (0,)),
+    Fault(100.0, "home agent gets another Ethernet address", (0,)),
+    Fault(180.0, "configuration", ((1, 2, 4), frozenset())),
+    Fault(240.0, "spoofed requests", (4, 40, 7)),
+    Fault(300.0, "controller is retired"),
+    Fault(340.0, "controller starts"),
+]
+#: Of two balancers the first serves, then the second, and then the first again.
+_TURNS = [
+    Fault(60.0, "control connection breaks", (0, 0)),
+    Fault(70.0, "control connection mends", (0, 0)),
+    Fault(80.0, "home agent hangs", (0,)),
+    Fault(120.0, "home agent returns", (0, False)),
+    Fault(140.0, "controller is killed", (1,)),
+    Fault(200.0, "controller starts", (1,)),
+]
 #: In a cluster.
 _LEADERS = [
     Fault(60.0, "member hangs", (0,)),
@@ -86,6 +104,14 @@ WORLDS: list[tuple[Parameters, list[Fault], float]] = [
     ),
     (replace(_MOBILES, virtual_deregistrations=True, stay=60.0), [], 200.0),
     (replace(_MOBILES, stay=0.0), [Fault(100.0, "address is taken", (4, 0, 60.0))], 200.0),
+    (replace(_MOBILES, stay=0.0), _CHANGES, 400.0),
+    (
+        replace(_MOBILES, max_rules=20, stay=0.0, mobiles=40, arrivals=60.0),
+        [Fault(2.0, "spoofed storm", (4, 100.0, (30, 3), 5))],
+        250.0,
+    ),
+    (replace(_ARRIVING, leastconns=True, idle=600, stay=0.0), [Fault(100.0, "power cycle", (0,))], 350.0),
+    (replace(_MOBILES, controllers=2, stay=0.0), _TURNS, 260.0),
     (  # few mobiles, and in the end no home agent
         replace(_ARRIVING, home_agents=2, weights=(), pdsns=1, mobiles=4, numconns=2, retry=0, idle=300, lifetime=60),
         [Fault(60.0, "home agent hangs", (0,)), Fault(400.0, "home agent hangs", (1,))],

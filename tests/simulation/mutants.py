@@ -159,6 +159,40 @@ MUTANTS: dict[str, Mutant] = {
     "a restart forgets the sessions": Mutant(
         "openflow/recovery/unrecovered.py", "if not has_sessions:\n", "if True:\n"
     ),
+    "a changed weight is not applied": Mutant(
+        "slb/farm.py", "                real.configure(each)\n", "                pass\n"
+    ),
+    "session rules lead to where a real server was": Mutant(
+        "openflow/request_path.py", "        if moved:\n", "        if False:\n"
+    ),
+    "the cookie mask of a deletion is missing": Mutant(
+        "openflow/rule_messages.py",
+        "_SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]",
+        "_SESSIONS, 0, 0).pack(xid)]",
+    ),
+    "a retirement leaves the session rules": Mutant(
+        "openflow/retirement.py",
+        "            self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)",
+        "            self._on_sessions_removed(None)",
+    ),
+    "timers are rounded to seconds": Mutant(
+        "slb/wheel.py", "slot = int(when / RESOLUTION) + 1", "slot = (int(when) + 1) * 10 + 1"
+    ),
+    "a drop is counted twice": Mutant(
+        "slb/request_decision.py", "self.statistics.drops[reason] += 1", "self.statistics.drops[reason] += 2"
+    ),
+    "a recovered session has the wrong real server": Mutant(
+        "openflow/recovery/recovery.py",
+        "recover(server, tag, real, now)",
+        "recover(server, tag, server.farm.reals[0], now)",
+    ),
+    "generations are compared the wrong way": Mutant(
+        "openflow/wire_role.py", "return 0 < (generation - than &", "return 0 < (than - generation &"
+    ),
+    "known mobiles make room for new ones": Mutant(
+        "openflow/sessions/rule_room.py", "session.unconfirmed_in is not None and", "session.unconfirmed_in is None and"
+    ),
+    "least connections count no weights": Mutant("slb/predictor.py", "real.sessions / real.weight", "real.sessions"),
     "a leader does not raise the generation": Mutant(
         "cluster/election.py",
         "self._claimed = self.newest_generation + 1",

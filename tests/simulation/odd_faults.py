@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from simulation.flow_table import OFPFF_SEND_FLOW_REM
+from simulation.packet import arp_frame
 from simulation.parameters import Parameters
 from simulation.world import World
 
@@ -31,6 +32,14 @@ def _ignore_mobiles(world: World, number: int, every: int) -> None:
     agent = world.home_agents[number]
     agent.ignored_mobiles = frozenset(each.nai for each in world.mobiles[::every]) if every else frozenset()
     agent.disturbed_at = world.clock.now
+
+
+def _change_mac(world: World, number: int) -> None:
+    """A home agent gets another Ethernet address, as a spare one has, and says so by gratuitous ARP."""
+    agent = world.home_agents[number]
+    agent.mac = b"\2\x10" + agent.address
+    agent.disturbed_at = world.clock.now
+    agent.send(arp_frame(1, agent.mac, agent.address, bytes(6), agent.address))
 
 
 def _set_direction(world: World, number: int, is_outward: bool, up: bool) -> None:
@@ -56,6 +65,7 @@ def _lag(world: World, switch: int, seconds: float) -> None:
 #: What each kind of fault does.
 ODD_FAULTS: dict[str, Callable[..., None]] = {
     "home agent answers seldom": _answer_seldom,
+    "home agent gets another Ethernet address": _change_mac,
     "home agent ignores mobiles": _ignore_mobiles,
     "link loses one direction": _set_direction,
     "removed rules are not reported": _lose_flow_removed,

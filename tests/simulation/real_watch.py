@@ -10,7 +10,6 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer
-from simulation.parameters import FIRST_HOME_AGENT
 from simulation.world import World
 
 #: Seconds between two looks, and looks that are remembered.
@@ -99,9 +98,9 @@ class RealWatch:
 
     def _keeps_sessions(self, real: RealServer) -> bool:
         """Whether the configuration has this real server, and its sessions may stay there."""
-        parameters = self._world.parameters
-        number = int.from_bytes(real.packed_address, "big") - int(FIRST_HOME_AGENT)
-        return number not in parameters.removed and dict(parameters.drained).get(number) is not Drain.MOVE
+        configured = self._world.controller.configuration.farms["HAFARM"].reals
+        drains = [each.drain for each in configured if each.address.packed == real.packed_address]
+        return bool(drains) and Drain.MOVE not in drains
 
     def _is_recovering(self, datapath_id: int) -> bool:
         return not self._world.controller.fleet.switches[datapath_id].unrecovered.recovery.is_over

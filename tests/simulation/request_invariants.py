@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import inf
 from typing import Optional
 
-from simulation.home_agent import Mood
+from simulation.home_agent import HomeAgent, Mood
 from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
 from simulation.real_watch import Look, RealWatch
 from simulation.request_log import Entry
@@ -35,6 +35,8 @@ LOOK_MEMORY = 55.0
 MIN_SILENCE = 5.0
 #: Seconds after which a home agent that answers no ARP is no longer reachable, at most (docs/states.md).
 ARP_TIME = 2 * SETTLE_TIME
+#: The same for one that has said that it is at another Ethernet address: the old one may be asked meanwhile.
+MOVE_TIME = 2.0
 #: Seconds until switches look for replies of a home agent.
 LOOK_TIME = 0.5
 
@@ -160,6 +162,9 @@ class RequestInvariants:
         is_removed = entry.home_agent not in before.beliefs and entry.home_agent not in after.beliefs
         belief = stable.get(entry.home_agent)
         silent_since = self._silent_since(entry)
+        agent = self._agent_at(entry.home_agent)
+        if agent.mac != entry.mac and agent.disturbed_at < entry.at - MOVE_TIME:
+            raise ViolationError("a request goes to where its home agent is", f"{name} is sent to {entry.mac.hex(':')}")
         if silent_since < entry.at - ARP_TIME and able != [entry.home_agent]:
             what = f"{name} is sent to {_text(entry.home_agent)}, silent for {entry.at - silent_since:.0f} s"
             raise ViolationError("no request goes to a home agent that answers no ARP", what)
@@ -168,12 +173,16 @@ class RequestInvariants:
             what = f"{name} is sent to {_text(entry.home_agent)} ({health}); {others} could serve"
             raise ViolationError("a session leaves a home agent that cannot serve", what)
 
+    def _agent_at(self, address: bytes) -> HomeAgent:
+        return next(each for each in self._world.home_agents if each.address == address)
+
     def _silent_since(self, entry: Entry) -> float:
         """Since when the home agent that a request was sent to answers no ARP; a slow switch need not ask it."""
         world = self._world
-        number = next(number for number, each in enumerate(world.home_agents) if each.address == entry.home_agent)
-        agent = world.home_agents[number]
-        is_silent = agent.mood is Mood.DEAD or agent.deaf_until > entry.at or not world.cabling.is_link_up(number + 1)
+        assert entry.home_agent is not None
+        agent = self._agent_at(entry.home_agent)
+        is_linked = world.cabling.is_link_up(world.home_agents.index(agent) + 1)
+        is_silent = agent.mood is Mood.DEAD or agent.deaf_until > entry.at or not is_linked
         is_slow = world.parameters.flow_mod_rate or world.parameters.stats_delay
         return max(agent.disturbed_at, agent.claimed_at) if is_silent and not is_slow else inf
 
@@ -210,9 +219,11 @@ class RequestInvariants:
         """Whether the mobile has had no answer too often, and its home agent has answered no other one meanwhile."""
         world = self._world
         if place.in_vain <= world.parameters.reassign:
-            looks_like_retry = place.retries >= world.parameters.reassign and place.looks_like_retry(entry.at - place.at)
+            looks_like_retry = place.retries >= world.parameters.reassign and place.looks_like_retry(
+                entry.at - place.at
+            )
             return looks_like_retry and not world.parameters.shows_replies
-        agent = next(each for each in world.home_agents if each.address == place.home_agent)
+        agent = self._agent_at(place.home_agent)
         since = max(place.at + LOOK_TIME, entry.at - MIN_SILENCE + DELAY)
         return not (world.parameters.shows_replies and agent.has_replied(since, entry.at - DELAY))
 
@@ -222,7 +233,7 @@ class RequestInvariants:
         before, after = looks
         is_slow = world.parameters.reassign == 1 or world.parameters.flow_mod_rate or world.parameters.habits
         allowed = world.parameters.reassign + 1 + bool(is_slow or place.pause > LOOK_MEMORY)
-        agent = next(each for each in world.home_agents if each.address == place.home_agent)
+        agent = self._agent_at(place.home_agent)
         begins = place.waits_since - MIN_SILENCE
         if (
             entry.home_agent != place.home_agent

@@ -15,12 +15,13 @@ _ANY = (bytes(4), b"\xff" * 4)
 
 
 class Entry:
-    """One request at the virtual address. ``home_agent`` is the address of the one that it was sent to, if to any.
+    """One request at the virtual address. ``home_agent`` is the address of the one that it was sent to, if to any, and
+    ``mac`` the Ethernet address there.
 
     ``named`` is the home agent that it names (None: any), ``lifetime`` is 0 in a deregistration.
     """
 
-    __slots__ = ("at", "datapath_id", "home_agent", "identification", "is_answered", "lifetime", "nai", "named")
+    __slots__ = ("at", "datapath_id", "home_agent", "identification", "is_answered", "lifetime", "mac", "nai", "named")
 
     def __init__(self, at: float, datapath_id: int, payload: bytes) -> None:
         self.at = at
@@ -30,6 +31,7 @@ class Entry:
         self.named = None if payload[8:12] in _ANY else payload[8:12]
         self.identification = payload[16:24]
         self.home_agent: Optional[bytes] = None
+        self.mac = b""
         self.is_answered = False
 
 
@@ -51,12 +53,12 @@ class RequestLog:
         self._entries.append(entry)
         self._open.setdefault(entry.nai, []).append(entry)
 
-    def on_dispatched(self, payload: bytes, home_agent: bytes) -> None:
+    def on_dispatched(self, payload: bytes, mac: bytes) -> None:
         """A switch sends a request to a home agent: of several that are the same, the last one that came."""
         nai, identification = payload[_NAI : _NAI + payload[_NAI_LENGTH]], payload[16:24]
         for entry in reversed(self._open.get(nai, ())):
             if entry.identification == identification:
-                entry.home_agent = home_agent
+                entry.home_agent, entry.mac = mac[2:], mac
                 self._sent[nai] = entry
                 self._forget(entry)
                 return

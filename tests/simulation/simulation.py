@@ -15,6 +15,7 @@ from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.health_invariants import HealthInvariants
 from simulation.invariants import Invariants
 from simulation.odd_faults import random_odd_faults
+from simulation.ownership_invariants import OwnershipInvariants
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_crowd, random_history, random_parameters
@@ -72,7 +73,13 @@ def _seeded_secrets(seed: int) -> Iterator[None]:
 def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     world = World(parameters)
     invariants = Invariants(world)
-    others = ClusterInvariants(world), TableInvariants(world), RequestInvariants(world), HealthInvariants(world)
+    others = (
+        ClusterInvariants(world),
+        TableInvariants(world),
+        RequestInvariants(world),
+        HealthInvariants(world),
+        OwnershipInvariants(world),
+    )
     start = world.clock.now
     world.start()
     for fault in history:

@@ -91,6 +91,19 @@ def _replace_rules(world: World, switch: int = 0) -> None:
     world.switches[switch].monitors.flush()
 
 
+def _add_foreign_rules(world: World, switch: int = 0) -> None:
+    """Another application adds a rule to each table that is used, for packets that are nobody's."""
+    for number, table in world.switches[switch].datapath.tables_with_rules():
+        field = (5, 0x88CC, None)
+        match = Match((field,), b"\x80\0\x0a\2\x88\xcc")
+        some = next(iter(table))
+        rule = replace(some, match=match, priority=1, cookie=0xF0E, flags=0, idle_timeout=0, hard_timeout=0)
+        rule = replace(rule, instructions=b"", actions=(), goto=None, meter=None)
+        world.switches[switch].put(number, rule)
+        world.foreign_rules.append((world.switches[switch], rule, world.clock.now))
+    world.switches[switch].monitors.flush()
+
+
 def _delete_meters(world: World, switch: int = 0) -> None:
     """An operator deletes the meters; the switch deletes the rules that use them (OpenFlow 1.3.5, section 6.5)."""
     world.plundered_at = world.clock.now
@@ -118,6 +131,7 @@ SWITCH_FAULTS: dict[str, Callable[..., None]] = {
     "ghosts": _add_ghosts,
     "actions are changed": _change_actions,
     "session rules are replaced": _replace_rules,
+    "rules of others are added": _add_foreign_rules,
     "meters are deleted": _delete_meters,
     "meters are changed": _change_meters,
 }

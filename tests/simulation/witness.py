@@ -79,10 +79,10 @@ class Witness:
         if is_authentic(payload):  # others were forged
             self.log.on_request(datapath_id, payload)
 
-    def on_dispatched(self, payload: bytes, home_agent: bytes) -> None:
-        """A request leaves for a home agent. Requests that were dropped are forgotten after a while."""
+    def on_dispatched(self, payload: bytes, mac: bytes) -> None:
+        """A request leaves for the Ethernet address of a home agent. What was dropped is forgotten after a while."""
         self.counts.dispatched += 1
-        self.log.on_dispatched(payload, home_agent)
+        self.log.on_dispatched(payload, mac)
         for requests in (self._undispatched, self._undispatched_before):
             left = requests.get(payload, 0)
             if left == 1:

@@ -83,6 +83,8 @@ class World:
     faulted_at: float = 0.0
     #: When a fault last struck by which a balancer may move sessions. A takeover by another member is none.
     upset_at: float = -inf
+    #: Rules of another application: the switch, the rule, and when it was added.
+    foreign_rules: list[tuple[SimulatedSwitch, Flow, float]] = field(default_factory=list)
     #: Session rules that a switch has removed by their idle time before their sessions can have ended.
     early_expiries: list[str] = field(default_factory=list)
     #: Mobiles whose session rules were under way when a leader failed, or another one began.

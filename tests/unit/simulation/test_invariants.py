@@ -12,7 +12,14 @@ import pytest
 from budget import some
 
 from ryu_haslb.slb.health import Health
-from simulation import failure_invariant, health_invariants, invariants, request_invariants, rule_invariant
+from simulation import (
+    failure_invariant,
+    health_invariants,
+    invariants,
+    ownership_invariants,
+    request_invariants,
+    rule_invariant,
+)
 from simulation.faults import FAULTS, Fault
 from simulation.openflow import ROLE_MASTER
 from simulation.parameters import Parameters
@@ -185,6 +192,25 @@ def _fail_all(world: World) -> None:
     world.controller.balancer.farms["HAFARM"].serves_without = lambda real: True  # type: ignore[method-assign]
 
 
+def _believe_in_old_places(world: World) -> None:
+    world.controller.fleet._connections[1]._installation.upkeep.audit.tick = lambda _: None  # type: ignore[method-assign,assignment]
+    world.controller.fleet.switches[1].rules.on_moved = lambda _: None  # type: ignore[method-assign,assignment]
+
+
+def _delete_what_others_add(world: World) -> None:
+    FAULTS["rules of others are added"](world)
+    for switch, flow, _ in world.foreign_rules:
+        for number, table in switch.datapath.tables_with_rules():
+            if flow in table:
+                world.clock.after(1.0, world.switch.datapath.tables[number].remove, flow)
+
+
+def _retire_in_part(world: World) -> None:
+    rule = next(flow for flow in world.switch.datapath.tables[1] if flow.cookie >> 32)
+    FAULTS["controller is retired"](world)
+    world.clock.after(5.0, world.switch.datapath.tables[1].put, rule)
+
+
 #: Home agents fall silent, one after the other; few mobiles come then.
 _FEW = replace(_ARRIVING, mobiles=4, pdsns=1, numconns=2, retry=0, idle=300)
 
@@ -221,6 +247,9 @@ SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     "a session rule lives as long as its session": (_forget_rules_early, _REFRESHING, 120.0),
     "a stop leaves the rules": (_stop_and_delete, _REFRESHING, 120.0),
     "no request goes to a home agent that answers no ARP": (_find_what_is_not_there, _REFRESHING, 200.0),
+    "a request goes to where its home agent is": (_believe_in_old_places, _REFRESHING, 120.0),
+    "rules of others stay": (_delete_what_others_add, _SMALL, 120.0),
+    "a balancer that is retired leaves no rule": (_retire_in_part, _REFRESHING, 120.0),
     "a deregistration goes to its home agent": (
         _deregister_elsewhere,
         replace(_REFRESHING, virtual_deregistrations=True, stay=60.0),
@@ -234,6 +263,7 @@ _DIES = [Fault(61.0, "home agent dies", (0,))]
 #: Faults beside the sabotage.
 _BESIDE: dict[str, list[Fault]] = {
     "no request goes to a home agent that answers no ARP": _DIES,
+    "a request goes to where its home agent is": [Fault(61.0, "home agent gets another Ethernet address", (0,))],
     "the last home agent that serves is not failed": [*_HANGS, Fault(400.0, "home agent hangs", (1,))],
     "a silent home agent is failed": _HANGS,
     "a silent home agent does not return": _HANGS,
@@ -257,6 +287,13 @@ def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_rule_has_a_test_that_breaks_it() -> None:
-    modules = (invariants, failure_invariant, health_invariants, request_invariants, rule_invariant)
+    modules = (
+        invariants,
+        failure_invariant,
+        health_invariants,
+        ownership_invariants,
+        request_invariants,
+        rule_invariant,
+    )
     source = "".join(inspect.getsource(each) for each in modules)
     assert set(re.findall(r'ViolationError\("([^"]+)"', source)) == set(SABOTAGE)
