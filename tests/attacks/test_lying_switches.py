@@ -32,7 +32,7 @@ from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.wire import output
 from ryu_haslb.openflow.wire_flow_mod import apply_actions
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
-from ryu_haslb.slb.session import COOKIE_MARK_MASK, RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.session import COOKIE_MARK_MASK, RETRANSMISSION_INTERVAL, cookie_of
 
 #: Mobiles that have registered before the liars come.
 HONEST = [f"honest-{number}@isp.com" for number in range(6)]
@@ -191,6 +191,23 @@ def test_a_reply_without_an_end_in_one_message_takes_no_memory(tmp_path: Path) -
             switch.await_served()
         assert resident(controller.process.pid) - before < MAX_GROWTH_OF_REPLY
         controller.require_alive()
+
+
+@pytest.mark.parametrize("count", [600, 1000, 5000])
+def test_a_reply_in_one_message_is_read_to_its_end_and_what_follows_as_well(tmp_path: Path, count: int) -> None:
+    kind, table, mask, _ = REQUESTS["sessions to recover"]
+    match = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+    row = FlowRow(0, match, apply_actions(output(3)))
+    with started(tmp_path) as controller, controller.connect(HELLO) as peer:
+        switch = FakeSwitch(0x300)
+        request = awaited(peer, switch, kind, table, mask)
+        head = flow_stats_reply(xid=int.from_bytes(request[4:8], "big"))
+        rows = b"".join(flow_stats_reply(row._replace(cookie=cookie_of(number)))[16:] for number in range(1, count + 1))
+        reply = head[:2] + struct.pack("!H", 16 + len(rows) & 0xFFFF) + head[4:] + rows
+        for begin in range(0, len(reply), 10_007):
+            peer.sendall(reply[begin : begin + 10_007])
+        assert controller.survives(peer, b"")
+        controller.await_line(f"{count} rules wait for their real servers")
 
 
 def answer(peer: socket.socket, switch: FakeSwitch) -> None:
