@@ -14,6 +14,7 @@ from mobile import registration
 from openflow_capture import OpenFlowCapture, is_refused_flow_mod
 from pair import PORTS
 
+from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow import wire
@@ -118,6 +119,21 @@ def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: C
     assert cluster.rules() == rules
     assert cluster.homes(first) == first
     assert cluster.master == other
+
+
+def test_a_switch_that_comes_back_empty_has_its_sessions_again_before_the_leader_hands_over(cluster: Cluster) -> None:
+    """The next leader knows what is on the switch, and nothing else (docs/cluster.md, "What is promised")."""
+    first = cluster.register("empty", 200)
+    before, successor = cluster.master, cluster.waiting
+    cluster.await_followed(successor)
+    targets = [f"tcp:{cluster.address}:{port}" for port in PORTS]
+    subprocess.run(["ovs-vsctl", "del-controller", SWITCH], check=True)  # it discards all of its rules then
+    wait_until(lambda: not cluster.rules(), "the switch is empty")
+    subprocess.run(["ovs-vsctl", "set-controller", SWITCH, *targets], check=True)
+    control.request(cluster.socket(before), "redundancy switch-activity")
+    wait_until(lambda: cluster.role(successor) == "master", "the other one leads")
+    cluster.await_service(successor)
+    assert cluster.homes(reversed(list(first))) == first
 
 
 def controllers() -> list[str]:
