@@ -78,8 +78,14 @@ class LeastConnections:
     def choose(
         self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer]
     ) -> Optional[RealServer]:
-        candidates = [real for real in reals if real.accepts_sessions_from(datapath_id) and real is not other_than]
-        return min(candidates, key=lambda real: real.sessions / real.weight) if candidates else None
+        chosen: Optional[RealServer] = None
+        fewest = 0.0
+        for real in reals:  # the rule for a real server costs more than its load, and few have a lower one
+            load = real.sessions / real.weight if real.weight else 0.0
+            is_better = chosen is None or load < fewest
+            if is_better and real is not other_than and real.accepts_sessions_from(datapath_id):
+                chosen, fewest = real, load
+        return chosen
 
 
 PREDICTORS: Final[dict[PredictorName, type[Predictor]]] = {

@@ -59,6 +59,23 @@ def test_least_connections_go_by_sessions_in_proportion_to_the_weight() -> None:
     assert Counter(bench.new_sessions(400)) == {"A": 300, "B": 100}
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.booleans()), max_size=8), st.data())
+def test_least_connections_choose_the_first_of_the_least_loaded_that_accept(
+    states: list[tuple[int, int, bool]], data: st.DataObject
+) -> None:
+    """Never one of weight 0, one that the switch cannot reach, or the one that the session leaves."""
+    bench = Bench(*(weight for weight, _, _ in states))
+    reals = list(bench.reals)
+    for real, (_, sessions, is_reachable) in zip(reals, states):
+        real.sessions = sessions
+        if not is_reachable:
+            real.reachable_from.discard(SWITCH)
+    left = data.draw(st.sampled_from([None, *reals]))
+    able = [real for real in reals if real.accepts_sessions_from(SWITCH) and real is not left]
+    expected = min(able, key=lambda real: real.sessions / real.weight) if able else None
+    assert PREDICTORS[Predictor.LEAST_CONNECTIONS]().choose(reals, SWITCH, left) is expected
+
+
 def test_sessions_that_are_reassigned_leave_the_rotation_of_new_ones_alone() -> None:
     bench = Bench(3, 1, 2, reassign=0)
     assert bench.letters("anna@example.org", "anna@example.org") == "AB"
