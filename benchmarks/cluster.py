@@ -1,6 +1,6 @@
 """``make bench-cluster``: each part of a cluster fails again and again under traffic: what is lost, and what it costs.
 
-    python -m benchmarks.cluster --seconds 360 --seed 1
+    python -m benchmarks.cluster --seconds 300 --seed 1
     python -m benchmarks.cluster --failures 110 --only-failures
     python -m benchmarks.cluster --upgrade-rate 2000 --only-upgrade
 
@@ -212,7 +212,7 @@ def markdown(record: ClusterRecord) -> str:
 def main(words: Sequence[str]) -> int:
     """Measure, store and print the results, and update the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=360.0, help="of failures, default %(default)s")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of failures, default %(default)s")
     parser.add_argument("--failures", type=int, default=0, help="at least so many failures, default: as time allows")
     for part in ("failures", "upgrade", "standby"):
         parser.add_argument(
