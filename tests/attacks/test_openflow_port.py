@@ -85,7 +85,7 @@ def test_no_version_in_a_header_stops_the_balancer(controller: Controller, state
     controller.require_alive()
 
 
-def test_a_peer_that_breaks_framing_costs_one_line_and_the_next_one_names_the_reason(fresh: Controller) -> None:
+def test_a_peer_that_breaks_framing_costs_one_line_that_names_the_reason(fresh: Controller) -> None:
     before = len(fresh.log())
     with fresh.connect(OPENINGS["main"]) as peer:
         assert fresh.survives(peer, b"")
