@@ -158,10 +158,11 @@ class Case(NamedTuple):
 
 
 def cases(states: tuple[str, ...], chance: random.Random) -> list[Case]:
-    """All of them, in random order."""
+    """All of them, in random order, but that each state comes once before any comes again."""
     found = [Case(*each) for each in product(states, dict.fromkeys(messages()))]
     chance.shuffle(found)
-    return found
+    first = {case.state: place for place, case in reversed(list(enumerate(found)))}
+    return [*(found[place] for place in first.values()), *found]
 
 
 class Sweeper:
@@ -228,7 +229,7 @@ class Sweeper:
 
 
 class Sweep:
-    """Cases in threads beside a test, until a time or until all were tried. Use it as a context manager.
+    """Cases in threads beside a test, until a time, and at least one of each state. Use it as a context manager.
 
     Its end prints the numbers, and raises what a thread has raised.
     """
@@ -242,7 +243,7 @@ class Sweep:
         datapath_ids = [cycle(ids[number::SWEEPERS]) for number in range(SWEEPERS)]
         self._sweepers = [Sweeper(connect, each, random.Random(seed + 1 + n)) for n, each in enumerate(datapath_ids)]
         self._pool = ThreadPoolExecutor(SWEEPERS)
-        self._lock = threading.Lock()
+        self._lock, self._taken = threading.Lock(), 0
         self._running: list[Future[None]] = []
 
     def __enter__(self) -> Sweep:
@@ -265,8 +266,11 @@ class Sweep:
         return any(each.done() for each in self._running)
 
     def _run(self, sweeper: Sweeper) -> None:
-        while time.monotonic() < self._until:
+        while True:
             with self._lock:
+                if self._taken >= len(self._states) and time.monotonic() >= self._until:
+                    return
+                self._taken += 1
                 case = next(self._cases, None)
             if case is None:
                 return
