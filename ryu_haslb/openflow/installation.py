@@ -211,6 +211,8 @@ class Installation:
             self._is_installing = False
             if error is None:
                 self._on_installed(rules)
+            elif layout != self._choice.layout(transport.port_names().keys()):
+                self.install()  # sent before another rejection has shown what the switch lacks
             else:
                 self._on_rejected(error)
 

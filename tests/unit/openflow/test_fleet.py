@@ -11,11 +11,13 @@ import pytest
 from fake_switch import FakeSwitch, FakeTransport, packet_in
 from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 
-from ryu_haslb.configuration.model import Configuration, Datapath
+from ryu_haslb.configuration.model import Configuration, Datapath, Switching
 from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, RULES_PER_SECOND, Connection
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
@@ -113,6 +115,19 @@ def test_a_lost_connection_is_kept_for_the_line_about_the_state_and_has_no_line_
         served.fleet.on_disconnected(served.transport)
     assert served.fleet.switches[1].lost_because == "connection lost; its sessions are kept"
     assert caplog.text == ""
+
+
+def test_rules_that_were_sent_before_a_rejection_showed_a_lack_show_no_further_one() -> None:
+    """Two replacements are on their way; those of the layout that follows from the first rejection come behind."""
+    served = Served()
+    normal = wire.output(wire.OFPP_NORMAL)
+    bad_port = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
+    served.switch.rejects = lambda message: bad_port if message[1] == wire.OFPT_FLOW_MOD and normal in message else None
+    for _ in range(2):
+        served.fleet.configure(CONFIGURATION)
+    served.transport.answer()
+    assert served.is_connected
+    assert served.fleet.switches[1].layout == Layout(Switching.LEARN, served.transport.tables)
 
 
 def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
