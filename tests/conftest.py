@@ -28,7 +28,7 @@ gc.disable()
 # No property has a deadline: a busy machine must not decide a test. ``make unit`` and a bare pytest take the profile
 # "dev"; CI takes "ci", by pytest's --hypothesis-profile, which overrides what is loaded here.
 settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True)
-settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("dev", max_examples=10, deadline=None)
 settings.load_profile("dev")
 
 TESTS = Path(__file__).parent
@@ -58,8 +58,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """A worker for each processor; xdist itself would count cores."""
-    return os.cpu_count() or 1
+    """A worker for each processor, and one for the tests that wait; xdist itself would count cores."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:
