@@ -88,7 +88,7 @@ def _retire(application: Application, _: Words) -> Result:
 def _switch_activity(application: Application, _: Words) -> Result:
     member = application.sources.member
     if member is None:
-        raise RefusedError("this balancer is in no cluster; docs/cluster.md tells how to make one")
+        raise RefusedError("this balancer is in no cluster; see docs/cluster.md for how to make one")
     objection = member.objection_to_hand_over(time.monotonic()) if member.is_leading else ""
     if objection:
         raise RefusedError(f"{objection}; stop this member to hand over all the same")
