@@ -1,7 +1,7 @@
 """Loads a configuration file, in the language of IOS or in YAML.
 
 What a full disk or a broken transfer leaves of a file can be valid, and would end the sessions of what it lacks. IOS
-writes ``end`` below a configuration, and so does :func:`framed`; a file whose heading promises that line must have it.
+writes ``end`` below a configuration, and so does :func:`framed`; below such a heading that line is looked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import pwd
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Optional, Union
 
 from ryu_haslb.configuration.ios.reader import read_configuration
@@ -22,10 +22,11 @@ from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 MAX_FILE_SIZE = 16 * 1024 * 1024
 _YAML_SUFFIXES = (".yaml", ".yml")
 _WRITTEN = "written by 'write memory'; the last line is"
-#: Where the headings are: that of :func:`framed`, and those of ``show running-config`` here and of IOS.
+#: Where a heading is: that of :func:`framed`, or one of ``show running-config``, here and on IOS.
 _HEADING_SIZE = 1000
 _HEADING = re.compile(
-    rb"^[ \t]*([!#] %s|Building configuration\.\.\.|Current configuration *:)" % _WRITTEN.encode(), re.MULTILINE
+    rb"^[ \t]*((?P<written>[!#] %s)|Building configuration\.\.\.|Current configuration *:)" % _WRITTEN.encode(),
+    re.MULTILINE,
 )
 
 
@@ -84,37 +85,39 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         mark = "{}" if is_yaml(source) else "!"
         text = f"empty; expected a configuration, or the line '{mark}' for one without commands"
         raise ConfigurationError([Diagnostic(source, 0, text)])
-    _require_end(data, source)
+    further = _missing_end(data, source)
     if b"\0" in data:  # UTF-16, or what a crash leaves of a file
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise ConfigurationError([Diagnostic(source, line, "not UTF-8, it has null characters; expected text")])
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        diagnostic = Diagnostic(source, data.count(b"\n", 0, error.start) + 1, "not UTF-8; expected text")
         if is_yaml(source):
-            raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
-        return _load_latin_1(data, source, line, base)
+            raise ConfigurationError([diagnostic]) from error
+        # IOS has no encoding: remarks, descriptions and banners hold the bytes that a terminal has sent.
+        text = data.decode("latin-1")
+        further.append(replace(diagnostic, text="not UTF-8; the file is read as Latin-1"))
     read = read_yaml if is_yaml(source) else read_configuration
-    return Loaded(*read(text, source, base))
+    configuration, warnings = read(text, source, base)
+    return Loaded(configuration, tuple(sorted((*warnings, *further), key=lambda each: each.line)))
 
 
-def _require_end(data: bytes, source: str) -> None:
-    """Raises: ConfigurationError if the heading promises a last line that is not there."""
+def _missing_end(data: bytes, source: str) -> list[Diagnostic]:
+    """A warning if the file lacks the last line that IOS writes below what its heading begins; one may want a part.
+
+    Raises: ConfigurationError if the balancer has written the file, and its last line is not there.
+    """
     last = _last_line(source)
     heading = _HEADING.search(data[:_HEADING_SIZE])
     if heading is None or re.search(rb"^[ \t]*%s[ \t\r]*$" % re.escape(last).encode(), data, re.MULTILINE):
-        return
+        return []
     begin = data.count(b"\n", 0, heading.start()) + 1
     text = f"cut off: by line {begin} this file ends with '{last}', and it does not; expected the whole file"
-    raise ConfigurationError([Diagnostic(source, data.count(b"\n") + 1, text)])
-
-
-def _load_latin_1(data: bytes, source: str, line: int, base: Optional[Configuration]) -> Loaded:
-    """IOS has no encoding: remarks, descriptions and banners hold the bytes that a terminal has sent."""
-    configuration, warnings = read_configuration(data.decode("latin-1"), source, base)
-    warning = Diagnostic(source, line, "not UTF-8; the file is read as Latin-1")
-    return Loaded(configuration, tuple(sorted((*warnings, warning), key=lambda each: each.line)))
+    diagnostic = Diagnostic(source, data.count(b"\n") + 1, text)
+    if heading["written"]:
+        raise ConfigurationError([diagnostic])
+    return [replace(diagnostic, text=f"it may be cut off: expected '{last}' below what line {begin} begins")]
 
 
 def _unreadable(source: str, error: Exception) -> ConfigurationError:
