@@ -74,13 +74,17 @@ class ConfigureTerminal:
         """Add the command of a line. ``end``, and ``exit`` from the outermost mode, set ``done``.
 
         An empty line and a comment add nothing. Raises: CommandError if the line is no command of the open modes,
-        OpenTextError if it begins a text and does not end it.
+        such as ``show`` without ``do``, which a file may begin with; OpenTextError if it begins a text and does not end
+        it.
         """
         command_line = command_to_do(text)
         if command_line is not None:
             self._run(command_line)
             return
-        for line in tuple(read_lines(text)):
+        lines = tuple(read_lines(text))
+        if not lines and text.lstrip().lower().startswith("sh"):
+            lines = (split_line(text),)
+        for line in lines:
             command = self._enter(line.words)
             if command is END or (command is EXIT and len(self._modes) == 1):
                 self.done = True

@@ -41,6 +41,15 @@ def test_a_wrong_command_is_refused_at_once_and_not_kept() -> None:
     assert terminal.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51"]
 
 
+@pytest.mark.parametrize("line", ["show running-config", " sh run"])
+def test_show_without_do_is_refused_and_a_copied_prompt_with_it_is_not(line: str) -> None:
+    """A file may begin with it; here the operator waits for its output."""
+    terminal = typed("ip slb serverfarm HAFARM", f"7600#{line.lstrip()}", "Building configuration...")
+    with pytest.raises(CommandError, match="is not a command here"):
+        terminal.enter(line)
+    assert terminal.commands == ["ip slb serverfarm HAFARM"]
+
+
 @pytest.mark.parametrize("line", ["macro name M", "banner motd #text"])
 def test_a_text_that_its_line_does_not_end_is_refused_and_hides_nothing(line: str) -> None:
     terminal = typed("ip slb serverfarm HAFARM")
