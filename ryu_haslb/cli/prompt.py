@@ -27,8 +27,8 @@ from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import Offers, help_lines, is_keyword
 from ryu_haslb.language.grammar import CommandError
 
-_SECRET = re.compile(r"password|\bisa[kmp]*\s+key\b", re.IGNORECASE)
-
+#: Also as abbreviated as the grammar takes it.
+_SECRET = re.compile(r"password|\bdfp?\s+p(a|as|ass\w*)?\b|\bisa?k?m?p?\s+key\b", re.IGNORECASE)
 
 #: The lines of a pasted text that wait. All but the last one are complete.
 Pasted = deque[str]
@@ -87,7 +87,8 @@ def _next_line(session: PromptSession[str], prompt: Callable[[], str], pasted: P
         return session.prompt(prompt, default=pasted.pop() if pasted else "")
     line = pasted.popleft()
     print(f"{prompt()}{line}")
-    session.history.append_string(line)
+    if line:
+        session.history.append_string(line)
     return line
 
 

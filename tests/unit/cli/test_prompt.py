@@ -87,10 +87,19 @@ def test_lines_are_read_until_ctrl_d_and_ctrl_c_drops_one(control: str) -> None:
         ]
 
 
+SECRETS = (
+    "ip slb dfp password secret",
+    "ip slb df pa 0 secret",
+    "crypto isakmp key secret address 192.0.2.1",
+    "cry is key secret address 192.0.2.1",
+)
+
+
 def test_history_is_kept_for_its_owner_and_without_passwords(control: str, home: Path) -> None:
+    """However they are abbreviated."""
     with create_pipe_input() as keys:
-        keys.send_text("show ip slb reals\nconfig 'ip slb dfp password secret'\n\x04")
-        assert len(list(command_lines("haslb#", offers_of(control), keys, DummyOutput()))) == 2
+        keys.send_text("".join(f"config '{each}'\n" for each in SECRETS) + "show ip slb reals\n\x04")
+        assert len(list(command_lines("haslb#", offers_of(control), keys, DummyOutput()))) == 1 + len(SECRETS)
     path = home / ".haslb_history"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "show ip slb reals" in path.read_text()
@@ -131,11 +140,12 @@ def test_a_pasted_text_is_carried_out_line_by_line_and_its_last_piece_can_be_edi
 ) -> None:
     """Terminals paste a text as a whole (xterm's bracketed paste), with the line ends of their own choice."""
     with create_pipe_input() as keys:
-        keys.send_text("show " + PASTE.format("version\nconf t\r\n end\rshow ip slb re") + "als\r\x04")
+        keys.send_text("show " + PASTE.format("version\nconf t\r\n end\r\rshow ip slb re") + "als\r\x04")
         lines = list(command_lines("haslb#", offers_of(control), keys, DummyOutput()))
-    assert lines == ["show version", "conf t", " end", "show ip slb reals"]
-    assert capsys.readouterr().out == "haslb#conf t\nhaslb# end\n", "as if they were typed"
-    assert "+conf t" in (home / ".haslb_history").read_text()
+    assert lines == ["show version", "conf t", " end", "", "show ip slb reals"]
+    assert capsys.readouterr().out == "haslb#conf t\nhaslb# end\nhaslb#\n", "as if they were typed"
+    entered = [line for line in (home / ".haslb_history").read_text().splitlines() if line.startswith("+")]
+    assert entered == ["+show version", "+conf t", "+ end", "+show ip slb reals"]
 
 
 def test_a_text_pasted_at_the_prompt_goes_on_in_configuration_mode_and_behind_it(control: str) -> None:
