@@ -71,7 +71,7 @@ class Installation:
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._choice.seen = switch.normal_seen
         self._normal_check = NormalCheck(
-            transport, transport.id, lambda: balancer.statistics.dispatched, self._on_normal_seen
+            transport, transport.id, lambda: switch.admission.backlog.all_requests, self._on_normal_seen
         )
         self._rejections = StandingRejections(transport.id, self._choice, self.transactions, self.install)
         self._port_changes = PortChanges()

@@ -8,11 +8,13 @@ host has, and looks which ports count them::
     TRIED    packets to NORMAL  -> one of these ports counts them   -> OVER: it forwards
                                 -> none does in 6 s                 -> WATCHED
     WATCHED  packets of others, as our rules with NORMAL count them, since the beginning of TRIED
-                                -> ports send fewer than half of it -> OVER: it does not forward
+                                -> ports send fewer than half, 18 s -> OVER: it does not forward
                                 -> else, for 10 minutes             -> OVER
 
 One without the other proves nothing: a switch with VLANs may not forward what comes from the controller, and what
-others send may be such as no switch forwards. Requests that were dispatched meanwhile do not count.
+others send may be such as no switch forwards. Requests that were dispatched meanwhile do not count. Counters may be
+some 10 s old, and are cleared at times: what they show must hold for 18 s, and ports that have sent less than was
+dispatched show nothing.
 """
 
 from __future__ import annotations
@@ -26,18 +28,23 @@ from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_features import port_stats_request, sent_packets
 from ryu_haslb.openflow.wire_multipart import flow_packets, flow_stats_request, has_more
+from ryu_haslb.openflow.wire_ports import MAX_PORTS
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Packets that are sent to ALL, and to NORMAL.
 PACKETS = 20
 #: Seconds after the standing rules are in place until the check begins, and between two readings of the counters.
 BEGIN_DELAY, READ_INTERVAL = 2.0, 2.0
+#: Seconds without a reply after which the switch is asked for its counters no more.
+REPLY_TIMEOUT = 30.0
 #: Readings after which packets count as not sent: hardware updates its counters every few seconds.
 MAX_READINGS = 3
 #: How often packets of others are looked for, each time in so many readings.
 MAX_WINDOWS = 100
-#: Packets of others in this time that prove something.
-MIN_OTHERS = 3
+#: How often in a row, since the same beginning, the ports must have sent too few of them.
+SILENT_WINDOWS = 3
+#: Packets of others in this time that prove something: NORMAL need not forward the BPDUs of neighbours.
+MIN_OTHERS = 10
 _DESTINATION = bytes.fromhex("0a51b7000001")
 #: For experiments in a local network (IEEE 802.3, section 5.2).
 _ETHERTYPE_EXPERIMENTAL = 0x88B5
@@ -65,7 +72,7 @@ class _Reading(NamedTuple):
 class NormalCheck:
     """The check over one connection. ``conclude`` is called once, if it finds out whether the switch forwards.
 
-    ``dispatched`` returns how many requests were dispatched so far.
+    ``dispatched`` returns how many requests were dispatched over the switch so far.
     """
 
     def __init__(
@@ -78,7 +85,8 @@ class NormalCheck:
         head = _DESTINATION + chassis_address(datapath_id) + _ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
         self._frame = head + bytes(46)
         self._due_at: Optional[float] = None
-        self._readings = self._windows = 0
+        self._asked_at = 0.0
+        self._readings = self._windows = self._silent_windows = 0
         self._packet_xid: Optional[int] = None
         self._asked: dict[int, bool] = {}
         self._sent: dict[int, int] = {}
@@ -92,7 +100,11 @@ class NormalCheck:
             self._due_at = now + BEGIN_DELAY
         if self._stage is not _Stage.OVER and now >= self._due_at:
             self._due_at = now + READ_INTERVAL
-            self._read()
+            if not self._asked:
+                self._asked_at = now
+                self._read()
+            elif now >= self._asked_at + REPLY_TIMEOUT:
+                self.end()
 
     def end(self) -> None:
         """It is known, or decided by others."""
@@ -114,6 +126,8 @@ class NormalCheck:
                 self._sent.update(sent_packets(message))
             else:
                 self._others += flow_packets(message, _COOKIES)
+            if len(self._sent) > MAX_PORTS:
+                raise MalformedMessage(f"counters of more than {MAX_PORTS} ports")
             if has_more(message):
                 return True
         except MalformedMessage:
@@ -150,13 +164,16 @@ class NormalCheck:
             self.end()
             self._conclude(True)
         elif self._readings >= MAX_READINGS:
-            self._base = now
-            self._judge(sum(more.values()) - dispatched, now.others - before.others)
+            self._judge(sum(more.values()) - dispatched, now.others - before.others, now)
 
-    def _judge(self, sent: int, others: int) -> None:
+    def _judge(self, sent: int, others: int, now: _Reading) -> None:
         """The ports have sent so many packets that were not dispatched, and others so many to NORMAL."""
         self._stage, self._readings, self._windows = _Stage.WATCHED, 0, self._windows + 1
-        if others >= MIN_OTHERS and 2 * sent < others:
+        if others >= MIN_OTHERS and 0 <= 2 * sent < others:
+            self._silent_windows += 1
+        else:
+            self._silent_windows, self._base = 0, now
+        if self._silent_windows == SILENT_WINDOWS:
             self.end()
             self._conclude(False)
         elif self._windows >= MAX_WINDOWS:

@@ -64,6 +64,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self.requests = 0
+        self._requests_before_barrier = 0
         self.settled = 0
         self.round_trip: Optional[float] = None
         self._outstanding: deque[_Barrier] = deque()
@@ -79,6 +80,7 @@ class Backlog:
     def record_barrier(self, xid: int, bytes_sent: int, now: float) -> None:
         """Record that a barrier request was sent; ``bytes_sent`` includes it."""
         self._outstanding.append(_Barrier(xid, bytes_sent, now, self.requests))
+        self._requests_before_barrier += self.requests
         self.requests = 0
         self._bytes_before_barrier = bytes_sent
 
@@ -94,6 +96,11 @@ class Backlog:
                 self.round_trip = now - barrier.sent_at
                 self._record_round_trip(self.round_trip, now)
                 return True
+
+    @property
+    def all_requests(self) -> int:
+        """Requests that were sent over the connection so far."""
+        return self._requests_before_barrier + self.requests
 
     @property
     def unconfirmed_requests(self) -> int:

@@ -8,9 +8,17 @@ from typing import Optional
 import pytest
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.normal_check import MAX_READINGS, MAX_WINDOWS, PACKETS, READ_INTERVAL, NormalCheck
+from ryu_haslb.openflow.normal_check import (
+    MAX_READINGS,
+    MAX_WINDOWS,
+    PACKETS,
+    READ_INTERVAL,
+    SILENT_WINDOWS,
+    NormalCheck,
+)
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.wire_features import OFPMP_PORT_STATS
+from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
 PORTS = (1, 2, 3)
 
@@ -62,12 +70,12 @@ class Switch:
         self.read()
 
 
-@pytest.mark.parametrize(("others", "found"), [(30, [False]), (2, [])], ids=["others send", "others are silent"])
+@pytest.mark.parametrize(("others", "found"), [(30, [False]), (9, [])], ids=["others send", "others are silent"])
 def test_a_switch_whose_ports_send_nothing_does_not_forward_if_others_send(others: int, found: list[bool]) -> None:
     switch = Switch()
     switch.begin()
     switch.read()
-    for _ in range(MAX_READINGS):
+    for _ in range(MAX_READINGS * SILENT_WINDOWS):
         assert switch.found == []
         switch.read(others=others // MAX_READINGS)
     assert switch.found == found
@@ -82,7 +90,7 @@ def test_requests_that_are_dispatched_meanwhile_count_neither_for_it_nor_against
     switch = Switch()
     switch.begin()
     switch.read()
-    for _ in range(MAX_READINGS):
+    for _ in range(MAX_READINGS * SILENT_WINDOWS):
         switch.sent[PORTS[1]] += passing
         switch.read(others=500, dispatched=500)
     assert switch.found == found
@@ -94,6 +102,51 @@ def test_a_switch_that_forwards_ours_forwards() -> None:
     switch.read()
     switch.read()
     assert switch.found == [True]
+
+
+def test_ports_that_count_seconds_later_do_not_show_that_nothing_was_sent() -> None:
+    """Hardware may update its counters every 10 s."""
+    switch = Switch()
+    switch.begin()
+    for _ in range(5):
+        for _ in range(4):
+            switch.read(others=4)
+        switch.read(sent=20, others=4)
+    assert switch.found == []
+
+
+def test_ports_that_have_sent_less_than_was_dispatched_show_nothing() -> None:
+    """Their counters were cleared, or do not count yet what was dispatched."""
+    switch = Switch()
+    switch.sent[PORTS[0]] = 1 << 20
+    switch.begin()
+    switch.read()
+    for _ in range(MAX_READINGS * MAX_WINDOWS):
+        switch.read(sent=-30, others=4)
+    assert switch.found == []
+
+
+def test_a_switch_that_answers_no_request_for_counters_is_asked_no_more() -> None:
+    switch = Switch()
+    switch.begin()
+    asked = len(switch.xids)
+    for second in range(600):
+        switch.check.tick(switch.now + second)
+    assert len(switch.xids) == asked + 2
+
+
+def test_a_reply_with_ever_more_ports_is_read_no_further() -> None:
+    switch = Switch()
+    switch.check.tick(switch.now)
+    switch.check.tick(switch.now + READ_INTERVAL)
+    xid, first, parts = switch.xids[-2], 0, 0
+    while parts < 1000:
+        rows = b"".join(struct.pack("!I4x8xQ88x", first + each, 0) for each in range(100))
+        head = struct.pack("!BBHIHH4x", 4, wire.OFPT_MULTIPART_REPLY, 16 + len(rows), xid, OFPMP_PORT_STATS, 1)
+        if not switch.check.on_reply(xid, head + rows):
+            break
+        first, parts = first + 100, parts + 1
+    assert first - 100 <= MAX_PORTS < first
 
 
 def test_one_that_does_not_forward_ours_and_forwards_what_others_send_is_left_alone() -> None:

@@ -108,3 +108,13 @@ def test_outstanding_barriers_are_limited_and_every_reply_counts(steps: list[tup
     for each in unanswered:
         assert backlog.on_barrier_reply(each, 1000.0)
     assert backlog.oldest_barrier_age(1e9) == 0
+
+
+def test_all_requests_of_a_connection_are_those_before_and_behind_its_last_barrier() -> None:
+    backlog = Backlog()
+    for xid in (1, 2):
+        backlog.requests += 5
+        backlog.record_barrier(xid, 100 * xid, float(xid))
+    backlog.requests += 1
+    backlog.on_barrier_reply(1, 3.0)
+    assert backlog.all_requests == 11
