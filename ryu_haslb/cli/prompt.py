@@ -16,6 +16,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -162,7 +163,7 @@ def _bindings(offers: Offers, pasted: Pasted) -> KeyBindings:
             answer = [f"% {error}"]
         run_in_terminal(lambda: print("\n".join(answer)))
 
-    @bindings.add(Keys.BracketedPaste)
+    @bindings.add(Keys.BracketedPaste, filter=~is_searching)
     def _(event: KeyPressEvent) -> None:
         first, *rest = re.split("\r\n|\r|\n", event.data)
         event.current_buffer.insert_text(first)

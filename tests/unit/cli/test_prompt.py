@@ -148,6 +148,13 @@ def test_a_pasted_text_is_carried_out_line_by_line_and_its_last_piece_can_be_edi
     assert entered == ["+show version", "+conf t", "+ end", "+show ip slb reals"]
 
 
+def test_a_text_that_is_pasted_into_a_search_of_the_history_is_not_carried_out(control: str) -> None:
+    """Ctrl-R begins the search, and Ctrl-C gives it up."""
+    with create_pipe_input() as keys:
+        keys.send_text("\x12" + PASTE.format("show clock\nretire\nretire\n") + "\x03show version\r\x04")
+        assert list(command_lines("haslb#", offers_of(control), keys, DummyOutput())) == ["show version"]
+
+
 def test_a_text_pasted_at_the_prompt_goes_on_in_configuration_mode_and_behind_it(control: str) -> None:
     pasted: Pasted = deque()
     with create_pipe_input() as keys:
