@@ -181,7 +181,7 @@ class Sweeper:
             peer.settimeout(_WAIT)
             try:
                 self._try_over(peer, case)
-            except TimeoutError:
+            except socket.timeout:  # before Python 3.10, it is not TimeoutError
                 raise
             except OSError:  # the balancer has hung up
                 pass
@@ -276,5 +276,5 @@ class Sweep:
                 return
             try:
                 sweeper.try_case(case)
-            except TimeoutError as error:
+            except socket.timeout as error:
                 raise AssertionError(f"neither an answer nor an end: {case.state}, {case.message.hex()}") from error
