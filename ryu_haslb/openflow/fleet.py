@@ -197,7 +197,7 @@ class Fleet:
         for datapath_id, switch in self.switches.items():
             connection = self._connections.get(datapath_id)
             if connection is not None:
-                is_returning = connection.is_beginning
+                is_returning = connection.is_beginning and switch.answers(now)
             else:
                 is_returning = (
                     datapath_id not in self._not_served and self._known.gone_for(datapath_id, now) < RETURN_TIME

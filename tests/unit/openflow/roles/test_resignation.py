@@ -173,14 +173,18 @@ def test_a_switch_that_was_lost_long_ago_is_not_waited_for() -> None:
     assert led.leader.leadership.awaited == set()
 
 
-def test_a_switch_that_does_not_answer_is_not_waited_for() -> None:
+@pytest.mark.parametrize("connects_again", [False, True])
+def test_a_switch_that_does_not_answer_is_not_waited_for(connects_again: bool) -> None:
     """The leader resigns since it does not reach this switch, and another member does."""
     led = Led()
     switch = led.leader.switch
+    if connects_again:
+        led.leader.lose()
+        led.leader.connect()
     for _ in range(round(50 * (ANSWER_TIMEOUT + QUESTION_INTERVAL))):
         led.clock.run_until(led.clock.now + 0.02)
         led.leader.fleet.tick(led.clock.now)
-    assert (switch.channel is not None, switch.answers(led.clock.now)) == (True, False)
+    assert (switch.channel is not None, switch.answers(led.clock.now)) == (not connects_again, False)
     resign(led)
     assert led.leader.leadership.awaited == set()
 
