@@ -331,15 +331,6 @@ def without_metadata(match: Mapping[str, Value]) -> dict[str, Value]:
     return {**rest, "eth_src": _NO_SOURCE_PREFIX + metadata.to_bytes(2, "big")} if metadata else rest
 
 
-def number_of_unmatched(metadata: Optional[bytes], source: Optional[bytes]) -> Optional[int]:
-    """The number in the match of a rule for no packet, by its fields metadata and eth_src; None: it is no such rule."""
-    if metadata is not None:
-        return int.from_bytes(metadata, "big")
-    if source is not None and source.startswith(_NO_SOURCE_PREFIX):
-        return int.from_bytes(source[len(_NO_SOURCE_PREFIX) :], "big")
-    return None
-
-
 def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) -> dict[str, Value]:
     """What the rule of a session matches: requests to its virtual server that were given its tag."""
     return {"eth_src": tag, **udp_match(virtual_address, port)}

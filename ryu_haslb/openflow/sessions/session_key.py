@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, Table, number_of_unmatched
+from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, Table, without_metadata
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire_flow_mod import match_fields
+from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, flow_stats, flow_stats_request, has_more
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, UNKEYED
 from ryu_haslb.slb.session_keys import MAX_KEYS
 
@@ -32,6 +33,12 @@ KEY_LENGTH = _PART_LENGTH * _PARTS
 #: The metadata that the first rule of the first key matches; the others count on. The lease has the one before.
 _FIRST_METADATA = COOKIE_MARK + 1
 _MARKS = range(_FIRST_METADATA, _FIRST_METADATA + MAX_KEYS * _PARTS)
+#: The metadata of the rule with each match, which has another form on a switch that does not match metadata.
+_METADATA_OF = {
+    canonical_match(match_fields(form)): metadata
+    for metadata in _MARKS
+    for form in ({"metadata": metadata}, without_metadata({"metadata": metadata}))
+}
 #: Standing rules have no tag and no holder in their cookies. PASS_OTHER is left out: it stays when a switch is retired.
 _STANDING_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose is not Purpose.PASS_OTHER)
 
@@ -55,7 +62,7 @@ def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
     for row in rows:
         has_standing_rules = has_standing_rules or row.cookie in _STANDING_COOKIES
         if row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            parts[_number(row) or 0] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
+            parts[_METADATA_OF.get(canonical_match(row.match), 0)] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
     if not parts:
         return [UNKEYED] if has_standing_rules else []
     keys = []
@@ -64,10 +71,6 @@ def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
             key = b"".join(parts[first + part] for part in range(_PARTS))
             keys.append(key if any(key) else UNKEYED)
     return keys
-
-
-def _number(row: FlowStats) -> Optional[int]:
-    return number_of_unmatched(row.field("metadata"), row.field("eth_src"))
 
 
 class KeyReading:
@@ -112,22 +115,14 @@ class KeyReading:
         self._xid = None
 
     def _keep(self, row: FlowStats) -> None:
-        """Keep a row that shows a key, or that there are standing rules: one of each, since a reply may go on for ever.
-
-        Raises:
-            MalformedMessage: the length of a match field does not fit.
-        """
+        """Keep a row that shows a key, or that there are standing rules: one of each, as a reply may go on for ever."""
         if row.cookie in _STANDING_COOKIES:
             self._rows[None] = row
         elif row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            number = _number(row)
-            if number in _MARKS:
-                self._rows[number] = row
+            metadata = _METADATA_OF.get(canonical_match(row.match))
+            if metadata is not None:
+                self._rows[metadata] = row
 
     def _end(self) -> None:
         self._xid = None
-        try:
-            keys = keys_in(self._rows.values())
-        except MalformedMessage:
-            keys = []
-        self._conclude(keys)
+        self._conclude(keys_in(self._rows.values()))

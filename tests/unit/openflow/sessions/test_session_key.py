@@ -63,6 +63,18 @@ def test_keys_are_read_from_a_switch_that_does_not_match_metadata(keys: list[byt
     assert read(*rules) == keys
 
 
+@pytest.mark.parametrize("has_metadata", [True, False])
+def test_keys_are_read_from_a_switch_that_reports_each_field_with_its_mask(has_metadata: bool) -> None:
+    rows = []
+    for rule in Layout(has_metadata=has_metadata).fit(key_rules([KEY])):
+        ((name, value),) = rule.match.items()
+        packed = value.to_bytes(8, "big") if isinstance(value, int) else value
+        assert isinstance(packed, bytes)
+        masked = packed.hex(":"), (b"\xff" * len(packed)).hex(":")
+        rows.append(FlowRow(rule.cookie, match({name: masked}), table=0, priority=rule.priority))
+    assert keys_in(flow_stats(flow_stats_reply(*rows))) == [KEY]
+
+
 @given(KEYS)
 def test_no_rule_of_a_key_looks_like_that_of_a_session(key: bytes) -> None:
     """The tag of a session has bit 41 set, and so has its cookie bit 57. And no packet has metadata in table 0."""
