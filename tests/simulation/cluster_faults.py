@@ -71,6 +71,7 @@ def _make_anew(world: World) -> None:
     """The database's files are lost, and made anew."""
     world.disturb()
     world.database.make_anew()
+    world.texts.accepted = None
 
 
 def _fail_commits(world: World, seconds: float) -> None:

@@ -106,7 +106,14 @@ class ClusterInvariants:
         world = self._world
         if world.clock.now - world.faulted_at < LEADING_TIME or not world.database.is_available:
             return
-        committed = {row["text"] for row in world.database.committed.get("Configuration", {}).values()}
+        rows = world.database.committed.get("Configuration", {}).values()
+        committed, accepted = {row["text"] for row in rows}, world.texts.accepted
+        if accepted is not None and all(
+            row["revision"] < accepted.revision
+            or (row["revision"] == accepted.revision and row["text"] != accepted.text)
+            for row in rows
+        ):
+            raise ViolationError("a change that was accepted stays", f"the database does not have {accepted}")
         if not committed and world.clock.now < world.database.failing_until:
             return  # it was made anew, and nothing can be committed
         for member in world.members:

@@ -148,7 +148,11 @@ def _remove(world: World, number: int, is_removed: bool) -> None:
 
 
 def change(world: World, parameters: Parameters) -> None:
-    """An operator changes the configuration; in a cluster, at any member."""
+    """An operator changes the configuration; in a cluster, at any member that runs.
+
+    That may refuse the change, or fail to commit it, and tells the operator. The world has the parameters that its
+    leader has applied (``World.on_leadership_changed``).
+    """
     world.interrupt()
     if not world.parameters.bundles:
         world.plundered_at = world.clock.now  # changes of the standing rules are not atomic (docs/switches.md)

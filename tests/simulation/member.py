@@ -69,7 +69,7 @@ class MemberController(Controller):
             self.configuration = self._file
         super().start()
         if not was_running:
-            self.shared = MemberConfiguration(self, write_configuration(self._file))
+            self.shared = MemberConfiguration(self, write_configuration(self._file), self._texts)
             self.sharing = Sharing(self.member, self.fleet, self.balancer, self.dfp, self._clocks)
             Membership(self.member, self.fleet, self.balancer, "", self._time)
             self._step(self._start_count)
@@ -89,6 +89,9 @@ class MemberController(Controller):
     def apply(self, text: str) -> None:
         """Apply the configuration that all members share."""
         self.configure(self._texts.parameters_of(text).configuration())
+
+    def on_applied(self) -> None:
+        """The agreement names the configuration that was applied as the one in force here."""
         self._on_change()
 
     def resign(self) -> None:

@@ -7,7 +7,7 @@ configuration is left out: ``texts`` has the world's parameters that each text s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Basis, SharedConfiguration
 from ryu_haslb.cluster.publisher import Publication
@@ -27,9 +27,13 @@ _CHANGED_AT = "2026-01-01T00:00:00Z"
 
 
 class SharedTexts:
-    """The texts of all configurations that this world has seen, and what they stand for."""
+    """The texts of all configurations that this world has seen, and what they stand for.
+
+    ``accepted`` is the last change of an operator that was reported as done, unless the database is a new one since.
+    """
 
     def __init__(self) -> None:
+        self.accepted: Optional[SharedConfiguration] = None
         self._parameters: dict[str, Parameters] = {}
 
     def text_of(self, parameters: Parameters) -> str:
@@ -42,12 +46,18 @@ class SharedTexts:
         """What a text stands for."""
         return self._parameters[text]
 
+    def accept(self, shared: SharedConfiguration) -> None:
+        """The operator is told that the change is done. Of two, the later may be told first."""
+        if self.accepted is None or shared.revision > self.accepted.revision:
+            self.accepted = shared
+
 
 class MemberConfiguration:
     """One member's part of the agreement; ``text`` is that of the file that it was started with."""
 
-    def __init__(self, controller: MemberController, text: str) -> None:
+    def __init__(self, controller: MemberController, text: str, texts: SharedTexts) -> None:
         self._controller = controller
+        self._texts = texts
         self._member = member = controller.member
         self.agreement = member.agreement
         self.agreement.text = text
@@ -73,9 +83,9 @@ class MemberConfiguration:
         if outcome is None and self._controller.clock.now < until:
             self._controller.process.timers.after(_COMMIT_INTERVAL, self._await, commit, shared, until)
         elif outcome == "":
+            self._texts.accept(shared)
             self.agreement.on_committed(shared)
-            self._controller.apply(shared.text)
-            self.agreement.on_applied(shared)
+            self._put_in_force(shared)
 
     def _on_rows(self, rows: Collection[Columns]) -> None:
         self.agreement.on_rows(rows)
@@ -89,8 +99,12 @@ class MemberConfiguration:
         shared = self.agreement.pending
         is_current = self._controller.is_running and self._controller.starts == self._starts
         if shared is not None and is_current:
-            self._controller.apply(shared.text)
-            self.agreement.on_applied(shared)
+            self._put_in_force(shared)
+
+    def _put_in_force(self, shared: SharedConfiguration) -> None:
+        self._controller.apply(shared.text)
+        self.agreement.on_applied(shared)
+        self._controller.on_applied()
 
 
 def _replacement(rows: Mapping[Any, Columns], shared: SharedConfiguration) -> Changes:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from budget import some
 
+from ryu_haslb.configuration.model import Drain
 from simulation.faults import Fault
 from simulation.openflow import ROLE_MASTER
 from simulation.parameters import Parameters
@@ -210,3 +211,17 @@ def test_members_have_no_other_configuration_than_a_new_database_once_it_takes_o
     """Until then it has none, and each member keeps what it has."""
     steps = [Fault(60.0, "commits fail", (20.0,)), Fault(60.0, "database is made anew", ())]
     assert simulate(CLUSTER, steps, 120.0).violation is None
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["at the leader", "at the standby"])
+def test_a_world_has_the_parameters_that_its_leader_has_applied(number: int) -> None:
+    """Those by which its invariants judge, and which an operator's next change changes."""
+    world = World(CLUSTER)
+    world.start()
+    run(world, 60.0)
+    drained = replace(CLUSTER, drained=((1, Drain.MOVE),))
+    world.members[number].shared.commit(world.texts.text_of(drained))
+    run(world, 1.0)
+    assert world.controller is world.members[0]
+    assert world.parameters == drained
+    assert world.controller.configuration == drained.configuration()

@@ -18,6 +18,7 @@ from simulation.openflow import ROLE_MASTER
 from simulation.ovsdb import SimulatedDatabase
 from simulation.ovsdb_server import Server, Session
 from simulation.parameters import Parameters
+from simulation.shared_configuration import MemberConfiguration
 from simulation.simulation import simulate
 from simulation.switch_connection import SwitchConnection
 
@@ -150,3 +151,15 @@ def test_members_that_all_serve_are_found(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_member_that_does_not_apply_the_shared_configuration_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemberController, "apply", lambda *_: None)
     assert broken_rule([Fault(60.0, "configuration", ((1, 4), frozenset()))]) == "members have one configuration"
+
+
+def test_an_accepted_change_that_is_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator was told that it is done (docs/cluster.md)."""
+    commit = MemberConfiguration.commit
+
+    def forget(member: MemberConfiguration, text: str) -> None:
+        member._texts.accept(member.agreement.next(text, "", ""))
+        commit(member, member.agreement.text)
+
+    monkeypatch.setattr(MemberConfiguration, "commit", forget)
+    assert broken_rule([Fault(60.0, "configuration", ((1, 4), frozenset()))]) == "a change that was accepted stays"
