@@ -151,16 +151,16 @@ class NormalCheck:
             self._base = now
             self._send(wire.OFPP_ALL, _Stage.BEFORE)
             return
-        dispatched = now.dispatched - before.dispatched
+        dispatched = max(0, now.dispatched - before.dispatched)  # less after another mastership
         more = {port: packets - before.sent.get(port, 0) for port, packets in now.sent.items()}
-        rising = frozenset(port for port, packets in more.items() if packets >= PACKETS + dispatched)
         if self._stage is _Stage.BEFORE:
-            if rising:
-                self._counting, self._base = rising, now
+            self._counting = frozenset(port for port, packets in more.items() if packets >= PACKETS)
+            if self._counting:
+                self._base = now
                 self._send(wire.OFPP_NORMAL, _Stage.TRIED)
             elif self._readings >= MAX_READINGS:
                 self.end()
-        elif self._stage is _Stage.TRIED and rising & self._counting:
+        elif self._stage is _Stage.TRIED and any(more.get(port, 0) >= PACKETS + dispatched for port in self._counting):
             self.end()
             self._conclude(True)
         elif self._readings >= MAX_READINGS:

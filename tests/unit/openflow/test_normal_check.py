@@ -96,6 +96,27 @@ def test_requests_that_are_dispatched_meanwhile_count_neither_for_it_nor_against
     assert switch.found == found
 
 
+def test_requests_that_are_counted_anew_show_nothing() -> None:
+    """They are with each mastership."""
+    switch = Switch()
+    switch.dispatched = 1000
+    switch.begin()
+    switch.read()
+    switch.dispatched = 0
+    switch.read()
+    assert switch.found == []
+
+
+def test_a_switch_that_drops_is_found_while_requests_leave_by_several_ports() -> None:
+    switch = Switch()
+    switch.begin()
+    for _ in range(1 + MAX_READINGS * SILENT_WINDOWS):
+        switch.sent[PORTS[1]] += 5
+        switch.dispatched += 5
+        switch.read(others=10, dispatched=5)
+    assert switch.found == [False]
+
+
 def test_a_switch_that_forwards_ours_forwards() -> None:
     switch = Switch(normal_forwards=1)
     switch.begin()
