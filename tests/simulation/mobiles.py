@@ -99,9 +99,11 @@ class Mobile:
     #: Is called with the NAI when a reply to its last request comes.
     answered: Callable[[bytes], None] = lambda _: None
     interrupted: Callable[[], None] = lambda: None
-    #: Is called before a mobile registers at the virtual address that is bound, or was when it could not refresh that.
+    #: Is called before a mobile registers at the virtual address that is bound, or was when it could not refresh that
+    #: or was answered too late.
     refreshing: Callable[[Mobile], None] = lambda _: None
     _is_refreshing: bool = False
+    #: Whether a home agent may still have a binding of it that it has given up.
     _has_given_up: bool = False
     _attempt: int = 0
     _sent: int = 0
@@ -169,6 +171,7 @@ class Mobile:
     def receive(self, answer: Reply) -> None:
         """A reply came."""
         if answer.identification != self._identification or self.state is not State.REGISTERING:
+            self._discard(answer)
             return
         self._attempt += 1
         self.ignored.clear()
@@ -188,6 +191,11 @@ class Mobile:
         else:
             self.clock.after(answer.lifetime * self.random.uniform(*RENEWAL), self._renew, self._attempt)
 
+    def _discard(self, answer: Reply) -> None:
+        """A reply came for which it waits no longer: a home agent has bound it, and it seeks another one."""
+        if self.state in (State.REGISTERING, State.PAUSING) and answer.code == ACCEPTED:
+            self._has_given_up, self.answered_at = True, self.clock.now
+
     @property
     def is_bound(self) -> bool:
         """Whether the mobile has a registration that has not expired."""
@@ -205,12 +213,12 @@ class Mobile:
 
     def _renew(self, attempt: int) -> None:
         if attempt == self._attempt and self.state is State.BOUND:
-            if self._is_refreshing:
-                self.refreshing(self)
             self._begin()
 
     def _begin(self) -> None:
         """Begin an attempt: at its home agent while a binding lasts, anywhere else."""
+        if self._is_refreshing or self._has_given_up:
+            self.refreshing(self)
         if not self.is_bound:
             self._is_refreshing = False
             self.home_agent = ANY_HOME_AGENT
@@ -243,8 +251,6 @@ class Mobile:
 
     def _resume(self, attempt: int) -> None:
         if attempt == self._attempt and self.state is State.PAUSING:
-            if self._has_given_up:
-                self.refreshing(self)
             self._begin()
 
     def _send(self, lifetime: int) -> None:

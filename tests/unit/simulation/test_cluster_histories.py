@@ -176,6 +176,27 @@ def test_a_mobile_whose_session_ended_while_no_member_led_may_get_another_home_a
     assert simulate(crowd, history, 200.0).violation is None
 
 
+def test_a_mobile_that_is_answered_too_late_may_get_another_home_agent_when_its_session_has_ended() -> None:
+    """The leader hangs for longer than an attempt lasts, so the mobile does not know that a home agent has bound it."""
+    parameters = Parameters(seed=4, controllers=1, is_cluster=True, mobiles=20, arrivals=30.0, idle=30, lifetime=1800)
+    steps = [
+        Fault(12.0, "member hangs", (0,)),
+        Fault(19.424, "member wakes", (0, True)),
+        Fault(22.424, "controller is killed", (0,)),
+        Fault(70.0, "controller starts", (0,)),
+    ]
+    assert simulate(parameters, steps, 130.0).violation is None
+
+
+def test_a_mobile_that_moves_after_a_takeover_may_have_lost_a_session_for_whose_rule_there_was_no_room() -> None:
+    """Another member knows sessions by their rules alone (docs/cluster.md)."""
+    parameters = replace(
+        CLUSTER, switches=1, arrivals=20.0, idle=300, lifetime=600, refresh=60.0, pdsns=2, max_rules=20
+    )
+    moves = [Fault(31.0 + number / 9, "move", (number, 1)) for number in range(40)]
+    assert simulate(parameters, [Fault(30.0, "controller is killed", (0,)), *moves], 40.0).violation is None
+
+
 def test_a_database_that_is_made_anew_while_the_leader_hangs_gives_no_generation_away_a_second_time() -> None:
     """The member that hands over knows the next leader's generation from the database alone, which loses it."""
     steps = [
