@@ -230,7 +230,7 @@ class SimulatedTransaction:
     def insert(self, table: _Table) -> SimulatedRow:
         """A new row."""
         number = self.idl.database.new_row()
-        self.operations.append(Operation(table.name, number, dict(_DEFAULTS[table.name])))
+        self.operations.append(Operation(table.name, number, dict(_DEFAULTS[table.name]), True))
         return SimulatedRow(self.idl, table.name, number, {})
 
     def get_error(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Optional
 
@@ -163,10 +163,11 @@ class SimulatedDatabase:
         ):
             request.reply("try again", "")
             return
-        if not self._is_unique(tables, request.operations):
+        operations = list(_matching(tables, request.operations))
+        if not self._is_unique(tables, operations):
             request.reply("error", "constraint violation")
             return
-        operations = [operation for operation in request.operations if _changes(tables, operation)]
+        operations = [operation for operation in operations if _changes(tables, operation)]
         for each in (self.committed, tables):
             for operation in operations:
                 _apply(each, operation)
@@ -259,6 +260,17 @@ def _apply(tables: Tables, operation: Operation) -> None:
         rows.setdefault(operation.row, {}).update(_copied(operation).columns or {})
 
 
+def _matching(tables: Tables, operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations on rows that are there, or that they insert; others change nothing (RFC 7047 section 5.2.3)."""
+    inserted = set()
+    for operation in operations:
+        row = operation.table, operation.row
+        if operation.is_insertion:
+            inserted.add(row)
+        if row in inserted or operation.row in tables.get(operation.table, {}):
+            yield operation
+
+
 def _changes(tables: Tables, operation: Operation) -> bool:
     """Whether an operation changes something: what is written as it was is reported to no client."""
     row = tables.get(operation.table, {}).get(operation.row)
@@ -274,7 +286,7 @@ def _copied(operation: Operation) -> Operation:
     columns = operation.columns
     if columns is not None:
         columns = {name: list(value) if isinstance(value, list) else value for name, value in columns.items()}
-    return Operation(operation.table, operation.row, columns)
+    return replace(operation, columns=columns)
 
 
 def _indexes() -> dict[str, list[str]]:

@@ -19,11 +19,12 @@ Tables = dict[str, dict[int, Row]]
 
 @dataclass
 class Operation:
-    """A change of one row: ``columns`` is None for a deletion; a row that is not there is inserted."""
+    """A change of one row: ``columns`` is None for a deletion. Only an insertion changes a row that is not there."""
 
     table: str
     row: int
     columns: Optional[Row]
+    is_insertion: bool = False
 
 
 @dataclass

@@ -12,6 +12,7 @@ from budget import some
 from ryu_haslb.configuration.model import Drain
 from simulation.faults import Fault
 from simulation.openflow import ROLE_MASTER
+from simulation.ovsdb_server import Operation, Request
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
 from simulation.world import World
@@ -226,6 +227,26 @@ def test_a_configuration_is_changed_for_all_members_or_for_none(steps: list[Faul
     """Members that start again have their old file, and apply what the database has."""
     change = Fault(60.0, "configuration", ((1, 4), frozenset({0})))
     assert simulate(CLUSTER, sorted([change, *steps]), 100.0).violation is None
+
+
+def test_a_member_whose_row_is_deleted_under_an_update_makes_it_anew() -> None:
+    """An update of a row that is gone changes nothing (RFC 7047 section 5.2.3)."""
+    world = World(CLUSTER)
+    world.start()
+    run(world, 10.0)
+    database, replies = world.database, []
+    assert database.leader is not None
+    session = database.connect("another client", database.leader, lambda *_: None)
+    members = database.committed["Member"]
+    (deleted,) = [number for number, row in members.items() if row["name"] == "balancer2"]
+    for columns in (None, {"beat": 99}):
+        operations = [Operation("Member", deleted, columns)]
+        database.transact(session, Request(None, [], operations, lambda *reply: replies.append(reply)))
+    run(world, 0.1)
+    assert replies == [("success", ""), ("success", "")]
+    assert deleted not in members
+    run(world, 6.0)
+    assert sorted(row["name"] for row in members.values()) == ["balancer1", "balancer2"]
 
 
 def test_members_have_no_other_configuration_than_a_new_database_once_it_takes_one() -> None:
