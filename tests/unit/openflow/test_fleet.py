@@ -130,6 +130,17 @@ def test_rules_that_were_sent_before_a_rejection_showed_a_lack_show_no_further_o
     assert served.fleet.switches[1].layout == Layout(Switching.LEARN, served.transport.tables)
 
 
+def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without() -> None:
+    """Without keys of session tags it is the only rule with metadata."""
+    switch, metadata = FakeSwitch(), wire.oxm("metadata", 0)
+    bad_field = (wire.OFPET_BAD_MATCH, 6)
+    switch.rejects = lambda message: bad_field if message[1] == wire.OFPT_FLOW_MOD and metadata in message else None
+    served = Served(switch)
+    assert served.is_connected
+    assert served.fleet.switches[1].layout == Layout(tables=served.transport.tables, has_metadata=False)
+    assert Purpose.PASS_OTHER in purposes(switch)
+
+
 def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(configuration=replace(CONFIGURATION, datapaths={2: Datapath(2)}))
     assert served.transport.sent == []

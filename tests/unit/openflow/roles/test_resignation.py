@@ -196,3 +196,10 @@ def test_a_switch_whose_next_leader_is_there_is_not_waited_for() -> None:
     led.settle()
     assert led.leader.switch.role is Role.WAITING
     assert (ready, led.leader.leadership.awaited) == ([True], set())
+
+
+def test_a_switch_that_is_retired_is_not_waited_for() -> None:
+    led = Led()
+    ready = resign(led)
+    led.leader.fleet.retire()
+    assert (ready, led.leader.leadership.awaited) == ([True], set())
