@@ -83,6 +83,8 @@ class ClusterInvariants:
             return
         able = [member for member in world.members if member.can_lead]
         leading = [member for member in able if member.member.is_leading]
+        if not leading and world.clock.now < world.database.failing_until + LEADING_TIME:
+            return  # a member leads once it has committed that it does
         if able and len(leading) != 1:
             names = " and ".join(each.name for each in leading) or "none"
             raise ViolationError("somebody leads", f"of {len(able)} members that could lead, {names} lead")

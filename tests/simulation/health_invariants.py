@@ -5,11 +5,13 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple, Optional
 
+from ryu_haslb.cluster.sharing import INHERITED_WEIGHT_TIMEOUT
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer
 from simulation.dfp import MEASURE_INTERVAL
 from simulation.home_agent import HomeAgent, Mood
+from simulation.member import MemberController
 from simulation.settling import CHECK_INTERVAL, SETTLE_TIME
 from simulation.violation import ViolationError
 from simulation.world import World
@@ -148,7 +150,7 @@ class HealthInvariants:
         if configured.drain is not None:
             return (0,)
         if not world.parameters.dfp or not agent.is_running:
-            return (configured.weight,)
+            return None if self._inherits_weights() else (configured.weight,)
         links = (
             each for each in world.controller.dfp.links if each.connection.agent.address == real.configuration.address
         )
@@ -156,3 +158,9 @@ class HealthInvariants:
         if link is None or not agent.is_reachable or not world.cabling.is_link_up(number + 1):
             return None
         return agent.weight, agent.weight_before
+
+    def _inherits_weights(self) -> bool:
+        """Whether a new leader still goes by what agents have reported to the one before (docs/cluster.md)."""
+        controller, now = self._world.controller, self._world.clock.now
+        lead = controller.member.lead if isinstance(controller, MemberController) else None
+        return lead is not None and now < lead.at + INHERITED_WEIGHT_TIMEOUT + MEASURE_INTERVAL

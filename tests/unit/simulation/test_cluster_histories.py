@@ -249,6 +249,22 @@ def test_a_member_whose_row_is_deleted_under_an_update_makes_it_anew() -> None:
     assert sorted(row["name"] for row in members.values()) == ["balancer1", "balancer2"]
 
 
+def test_no_member_leads_before_it_can_commit_that_it_does() -> None:
+    steps = [Fault(80.0, "controller is killed", (0,)), Fault(80.0, "commits fail", (15.0,))]
+    assert simulate(CLUSTER, steps, 110.0).violation is None
+
+
+def test_a_leader_goes_by_the_weight_of_an_agent_that_ended_before_it_led() -> None:
+    """For a minute: what agents have reported to the one before lasts until they have connected (docs/cluster.md)."""
+    steps = [
+        *(Fault(60.0, "controller is killed", (number,)) for number in range(2)),
+        Fault(62.0, "DFP agent", (1, False)),
+        *(Fault(65.0, "controller starts", (number,)) for number in range(2)),
+    ]
+    parameters = replace(CLUSTER, dfp=True, arrivals=30.0, lifetime=600, idle=300)
+    assert simulate(parameters, steps, 150.0).violation is None
+
+
 def test_members_have_no_other_configuration_than_a_new_database_once_it_takes_one() -> None:
     """Until then it has none, and each member keeps what it has."""
     steps = [Fault(60.0, "commits fail", (20.0,)), Fault(60.0, "database is made anew", ())]
