@@ -23,7 +23,7 @@ from enum import Enum, auto
 from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.pipeline import PIPELINE, Action, Table, chassis_address
+from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PIPELINE, Action, Table, chassis_address
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_features import port_stats_request, sent_packets
@@ -46,6 +46,8 @@ SILENT_WINDOWS = 3
 #: Packets of others in this time that prove something: NORMAL need not forward the BPDUs of neighbours.
 MIN_OTHERS = 10
 _DESTINATION = bytes.fromhex("0a51b7000001")
+#: Not that of the chassis address: a packet to ALL leaves by blocked ports as well, where none may learn that.
+_SOURCE_PREFIX = bytes.fromhex("0e51b7")
 #: For experiments in a local network (IEEE 802.3, section 5.2).
 _ETHERTYPE_EXPERIMENTAL = 0x88B5
 #: The cookies of our rules with output to NORMAL.
@@ -82,7 +84,8 @@ class NormalCheck:
         self._dispatched = dispatched
         self._conclude = conclude
         self._stage = _Stage.WAITING
-        head = _DESTINATION + chassis_address(datapath_id) + _ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
+        source = _SOURCE_PREFIX + chassis_address(datapath_id)[len(CHASSIS_PREFIX) :]
+        head = _DESTINATION + source + _ETHERTYPE_EXPERIMENTAL.to_bytes(2, "big")
         self._frame = head + bytes(46)
         self._due_at: Optional[float] = None
         self._asked_at = 0.0

@@ -16,7 +16,7 @@ from ryu_haslb.openflow.normal_check import (
     SILENT_WINDOWS,
     NormalCheck,
 )
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, Purpose
 from ryu_haslb.openflow.wire_features import OFPMP_PORT_STATS
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
@@ -31,6 +31,7 @@ class Switch:
         self.others = self.dispatched = self.xid = self.packets = self.bytes_sent = 0
         self.found: list[bool] = []
         self.xids: list[int] = []
+        self.frames: set[bytes] = set()
         self.now = 100.0
         self._counts, self._outputs = counts, {wire.OFPP_ALL: all_forwards, wire.OFPP_NORMAL: normal_forwards}
         self.check = NormalCheck(self, 1, lambda: self.dispatched, self.found.append)
@@ -45,6 +46,7 @@ class Switch:
             if kind == wire.OFPT_PACKET_OUT:
                 self.packets += 1
                 (port,) = struct.unpack_from("!I", message, 28)
+                self.frames.add(message[40:length])
                 for each in PORTS[: self._outputs[port]]:
                     self.sent[each] += self._counts
             else:
@@ -154,6 +156,17 @@ def test_a_switch_that_answers_no_request_for_counters_is_asked_no_more() -> Non
     for second in range(600):
         switch.check.tick(switch.now + second)
     assert len(switch.xids) == asked + 2
+
+
+def test_no_neighbour_learns_our_address_from_a_packet_to_all() -> None:
+    """It leaves by ports as well that a spanning tree blocks, and by which the switch receives no request."""
+    switch = Switch()
+    switch.begin()
+    (frame,) = switch.frames
+    assert frame[12:14] == b"\x88\xb5", "for experiments in a local network (IEEE 802.3, section 5.2)"
+    assert not frame[6:12].startswith(CHASSIS_PREFIX)
+    assert frame[:6] != frame[6:12]
+    assert [each & 3 for each in (frame[0], frame[6])] == [2, 2], "local unicast addresses"
 
 
 def test_a_reply_with_ever_more_ports_is_read_no_further() -> None:
