@@ -50,9 +50,9 @@ _STATES = {state.value for state in MemberState}
 class MemberInfo:
     """What a member says of itself. ``lag`` is in milliseconds; None while it follows nothing.
 
-    ``switches`` is the number of switches that answer it, ``instance`` is another one after each start. ``resigning``
-    is the reason for which it lets another member lead, ``refused`` that for which it has not applied the
-    configuration; both are empty otherwise.
+    ``switches`` is the number of switches that answer it, as :func:`.reach.counted` counts them. ``instance`` is
+    another one after each start. ``resigning`` is the reason for which it lets another member lead, ``refused`` that
+    for which it has not applied the configuration; both are empty otherwise.
     """
 
     name: str

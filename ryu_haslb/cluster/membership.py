@@ -21,7 +21,7 @@ from ryu_haslb.cluster.member_rows import (
     switchovers_to_publish,
 )
 from ryu_haslb.cluster.publisher import Publication
-from ryu_haslb.cluster.reach import Reach
+from ryu_haslb.cluster.reach import Reach, counted
 from ryu_haslb.cluster.rows import Columns
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.roles.arbiter import Role
@@ -73,16 +73,19 @@ class Membership:
         state = beat, member.state, member.election.generation, member.resigning, agreement.shared, agreement.refused
         return state, member.name_conflict.gives_way, self._reached()
 
+    def _count_reached(self) -> int:
+        now, switches = self._clock(), self._fleet.switches
+        return counted({key for key, each in switches.items() if each.answers(now)}, self._fleet.established)
+
     def _reached(self) -> int:
         """Let another member lead that has reached more switches for long. Returns how many this one reaches."""
         member, now = self._member, self._clock()
-        switches = self._fleet.switches.values()
-        reached = sum(each.answers(now) for each in switches)
+        reached = self._count_reached()
         if not member.is_leading or member.leadership.is_resigning or not member.is_connected:
             self._reach.forget()
             return reached
         others = [each.switches for each in member.members.present(now) if each.name != member.name]
-        is_silent = any(each.is_connected and not each.answers(now) for each in switches)
+        is_silent = any(each.is_connected and not each.answers(now) for each in self._fleet.switches.values())
         if self._reach.must_resign(reached, max(others, default=0), now, is_silent):
             LOG.warning("cluster: %s reaches %d switches, and another member reaches more", member.name, reached)
             member.resign("reaches_fewer_switches")
@@ -103,7 +106,7 @@ class Membership:
             self._url,
             __version__,
             len(self._balancer.sessions) if member.is_leading else followed,
-            sum(each.answers(self._clock()) for each in self._fleet.switches.values()),
+            self._count_reached(),
             None if member.is_leading or not lags else round(max(lags) * 1000),
             0 if member.agreement.shared is None else member.agreement.shared.revision,
             member.agreement.refused,

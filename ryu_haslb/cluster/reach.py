@@ -1,9 +1,10 @@
 """Whether the leader should let a member lead that reaches more switches. Pure.
 
 The leader may be cut off from a switch that another member reaches. Neither the database nor the switch shows that: the
-leader has its lock, and the switch waits for its MASTER. So each member publishes how many switches answer it, and a
-leader that another member has surpassed for :data:`SURPASSED_TIMEOUT` resigns. Where all reach the same number nothing
-is changed: two members that are each cut off from another switch do not pass the lead back and forth.
+leader has its lock, and the switch waits for its MASTER. So each member publishes how many switches answer it
+(:func:`counted`), and a leader that another member has surpassed for :data:`SURPASSED_TIMEOUT` resigns. Where all reach
+the same number nothing is changed: two members that are each cut off from another switch do not pass the lead back and
+forth.
 
 A switch that is not connected may still be about to connect. One that is connected to the leader and silent, while it
 answers another member, is cut off from the leader: then :data:`SILENT_SHARE` of the time is enough, in which the others
@@ -15,6 +16,7 @@ before each further one, until it has led for as long without being surpassed.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Optional
 
 #: Seconds for which another member must have reached more switches. Switches that connect to one member after the other
@@ -24,6 +26,16 @@ SURPASSED_TIMEOUT = 9.0
 SILENT_SHARE = 1 / 3
 #: The longest such time, after several resignations that have changed nothing.
 MAX_SURPASSED_TIMEOUT = 3600.0
+
+
+def counted(reached: Set[int], established: Set[int]) -> int:
+    """How many of the switches that a member ``reached`` count.
+
+    ``established`` are those that the configuration names, and those at which a leader has located real servers. A host
+    at the OpenFlow port may have made up any other. These count where all established switches are reached as well:
+    then none of those loses its leader by them.
+    """
+    return len(reached if established <= reached else reached & established)
 
 
 class Reach:

@@ -216,6 +216,12 @@ class Fleet:
         return frozenset(self._configuration.datapaths)
 
     @property
+    def established(self) -> frozenset[int]:
+        """The datapath ids of :attr:`configured`, and of switches at which a leader of the cluster has located real
+        servers."""
+        return self.configured | self._preloaded.keys()
+
+    @property
     def serves_any(self) -> bool:
         """Whether a switch is served: in a cluster, whether another member has not become MASTER of all yet."""
         return any(switch.channel is not None for switch in self.switches.values())

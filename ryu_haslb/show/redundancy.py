@@ -51,7 +51,7 @@ class MemberRow(TypedDict):
     version: Annotated[str, "Version of its software."]
     url: Annotated[str, "Where its HTTP server listens; empty if it has none."]
     sessions: Annotated[Count, "Sessions that it has, or follows while it stands by."]
-    switches: Annotated[Count, "Switches that answer it."]
+    switches: Annotated[Count, "Switches that answer it, of those that count (docs/cluster.md)."]
     lag: Annotated[Optional[Seconds], "Time by which it may be behind the switches; null if it leads, or follows none."]
     configuration_revision: Annotated[Count, "Revision of the configuration that it has in force."]
     configuration_refused: Annotated[str, "Why it has not applied the configuration of the cluster, or empty."]

@@ -162,9 +162,8 @@ class Stranger:
         self._connection = connection
         self._datapath_id = datapath_id
 
-    def begin(self, count: int) -> None:
-        """Connect, send the messages one after the other, and leave."""
-        random = self._random
+    def connect(self) -> None:
+        """Go through the handshake."""
         features = _FEATURES.pack(self._datapath_id, 0, 254, 0, 0x4F, 0)
         for data in (
             _message(HELLO, b""),
@@ -172,6 +171,11 @@ class Stranger:
             _message(MULTIPART_REPLY, b"\0\x0d" + bytes(6)),
         ):
             self._connection.receive(data)
+
+    def begin(self, count: int) -> None:
+        """Connect, send the messages one after the other, and leave."""
+        random = self._random
+        self.connect()
         when = 0.0
         for data in self._messages(count):
             when += random.random() * 2 * MESSAGE_INTERVAL

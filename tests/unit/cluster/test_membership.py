@@ -48,7 +48,8 @@ class Joined:
         self.publications: dict[str, Publication] = {}
         monkeypatch.setattr(self.member.shared, "add", self._add)
         self.switches = {1: SwitchState(), 2: SwitchState()}
-        fleet: Any = SimpleNamespace(switches=self.switches)
+        fleet: Any = SimpleNamespace(switches=self.switches, established=frozenset())
+        self.fleet = fleet
         balancer: Any = SimpleNamespace(sessions=[1, 2, 3])
         self.membership = Membership(self.member, fleet, balancer, "http://a", lambda: self.now)
 
@@ -109,6 +110,21 @@ def test_a_leader_that_another_member_surpasses_resigns(joined: Joined, is_conne
         joined.other(beat=second)
     assert joined.member.leadership.is_resigning
     assert joined.member.resigning == "reaches_fewer_switches"
+
+
+def test_made_up_switches_of_a_member_that_does_not_reach_an_established_one_do_not_count(joined: Joined) -> None:
+    """The leader would resign for it otherwise, and switch 1 would have no service."""
+    joined.switches[1].is_answering = False
+    joined.member.election.state = MemberState.STANDBY
+    for number in range(100, 110):
+        joined.switches[number] = SwitchState()
+    assert joined.own_row()["switches"] == 11
+    joined.fleet.established = frozenset({1})
+    assert joined.own_row()["switches"] == 0
+    joined.fleet.established = frozenset({1, 2})
+    assert joined.own_row()["switches"] == 1
+    joined.switches[1].is_answering = True
+    assert joined.own_row()["switches"] == 12
 
 
 def test_a_leader_that_the_database_does_not_reach_does_not_resign_for_what_it_had(

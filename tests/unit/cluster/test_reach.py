@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.cluster.reach import MAX_SURPASSED_TIMEOUT, SILENT_SHARE, SURPASSED_TIMEOUT, Reach
+from ryu_haslb.cluster.reach import MAX_SURPASSED_TIMEOUT, SILENT_SHARE, SURPASSED_TIMEOUT, Reach, counted
 
 counts = st.integers(0, 5)
+switches = st.frozensets(st.integers(1, 6))
 
 
 def test_a_leader_that_is_cut_off_from_a_switch_resigns_after_a_while() -> None:
@@ -65,3 +66,30 @@ def test_a_member_that_has_led_for_long_without_being_surpassed_resigns_as_soon_
         assert not reach.must_resign(2, 2, float(second))
     assert not reach.must_resign(1, 2, 200.0)
     assert reach.must_resign(1, 2, 200.0 + SURPASSED_TIMEOUT)
+
+
+@given(switches, switches, switches, st.frozensets(st.integers(100, 110)))
+def test_made_up_switches_take_the_leader_from_no_established_one(
+    leader: frozenset[int], standby: frozenset[int], established: frozenset[int], made_up: frozenset[int]
+) -> None:
+    """Where the leader serves one that the standby does not reach, made-up ones do not change which has more."""
+    if (leader & established) - standby:
+        own, other = counted(leader, established), counted(standby | made_up, established)
+        assert (other > own) <= (len(standby & established) > len(leader & established))
+
+
+@given(switches, switches, st.frozensets(st.integers(7, 9), min_size=1))
+def test_a_switch_that_only_a_standby_has_ever_reached_counts_where_no_other_loses_its_leader(
+    leader: frozenset[int], established: frozenset[int], new: frozenset[int]
+) -> None:
+    reached = leader | established
+    assert counted(reached | new, established) > counted(leader, established)
+
+
+@given(switches, switches)
+def test_only_established_switches_count_where_one_of_them_is_not_reached(
+    reached: frozenset[int], established: frozenset[int]
+) -> None:
+    assert len(reached & established) <= counted(reached, established) <= len(reached)
+    if established - reached:
+        assert counted(reached, established) == len(reached & established)

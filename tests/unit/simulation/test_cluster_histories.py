@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
 from budget import some
 
+from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT
 from ryu_haslb.configuration.model import Drain
 from simulation.faults import Fault
 from simulation.openflow import ROLE_MASTER
 from simulation.ovsdb_server import Operation, Request
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
+from simulation.strangers import Stranger
 from simulation.world import World
 
 CLUSTER = Parameters(
@@ -247,6 +250,23 @@ def test_a_member_whose_row_is_deleted_under_an_update_makes_it_anew() -> None:
     assert deleted not in members
     run(world, 6.0)
     assert sorted(row["name"] for row in members.values()) == ["balancer1", "balancer2"]
+
+
+def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:
+    """docs/security.md. The standby reaches one of two switches, and a stranger brings it three more."""
+    world = World(CLUSTER)
+    world.start()
+    run(world, 60.0)
+    assert leaders(world) == ["balancer1"]
+    Fault(0.0, "control connection stalls", (1, 0)).strike(world)
+    for datapath_id in (100, 101, 102):
+        connection = world.members[1].accept_stranger(is_polite=True)
+        Stranger(world.clock, Random(1), connection, datapath_id).connect()
+    run(world, 2 * SURPASSED_TIMEOUT)
+    switches = world.members[1].fleet.switches
+    assert {key for key, each in switches.items() if each.answers(world.clock.now)} == {2, 100, 101, 102}
+    assert leaders(world) == ["balancer1"]
+    assert [each.switches for each in world.members[0].member.members.all()] == [2, 1]
 
 
 def test_no_member_leads_before_it_can_commit_that_it_does() -> None:
