@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 _FLOW_MOD = Struct("!8xQQBBHHHIIIH2x")
 _METER_MOD = Struct("!8xHHI")
-#: Where a flow-mod has its flags.
-_FLAGS = 44
+#: Where a flow-mod has its command, behind the number of the table, its flags and its match.
+_COMMAND, _FLAGS, _MATCH = 25, 44, 48
 #: Lists of instructions that are remembered.
 _MAX_KNOWN_INSTRUCTIONS = 4096
 #: A bundle has fewer rules.
@@ -55,15 +56,7 @@ class FlowMods:
         match, offset = read_match(message, 48)
         match = self._compared(match)
         if command in (0, 1, 2):
-            if table >= len(self._datapath.tables):
-                raise MalformedError(5, 2)  # OFPET_FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID
-            instructions = self._instructions(message[offset:])
-            if instructions.goto is not None and instructions.goto <= table:
-                raise MalformedError(3, 2)
-            if instructions.meter is not None and instructions.meter not in self._datapath.meters:
-                raise MalformedError(12, 2)  # OFPET_METER_MOD_FAILED, OFPMMFC_INVALID_METER
-            self._datapath.check_ports(instructions.actions)
-            found, now = instructions, self._switch.clock.now
+            found, now = self._read_instructions(table, message[offset:]), self._switch.clock.now
             rule = (found.raw, found.goto, found.meter, found.actions)
             idle *= self._switch.capabilities.idle_timeouts
             flow = Flow(priority, match, cookie, idle, hard, self._flags(flags), *rule, now, now)
@@ -78,6 +71,26 @@ class FlowMods:
             self._delete(table, match, priority if command == 4 else None, (cookie, mask), out_port)
         else:
             raise MalformedError(5, 6)  # OFPFMFC_BAD_COMMAND
+
+    def _read_instructions(self, table: int, data: bytes) -> Instructions:
+        """The instructions of a rule. Raises MalformedError when they cannot be those of a rule in this table."""
+        if table >= len(self._datapath.tables):
+            raise MalformedError(5, 2)  # OFPET_FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID
+        instructions = self._instructions(data)
+        if instructions.goto is not None and instructions.goto <= table:
+            raise MalformedError(3, 2)
+        if instructions.meter is not None and instructions.meter not in self._datapath.meters:
+            raise MalformedError(12, 2)  # OFPET_METER_MOD_FAILED, OFPMMFC_INVALID_METER
+        self._datapath.check_ports(instructions.actions)
+        return instructions
+
+    def _screen(self, message: bytes) -> None:
+        """Raises MalformedError when a flow-mod is to be rejected whatever rules there are."""
+        if message[_COMMAND] <= 2:
+            length = int.from_bytes(message[_MATCH + 2 : _MATCH + 4], "big")
+            self._read_instructions(message[_COMMAND - 1], message[_MATCH + (length + 7) // 8 * 8 :])
+        if self._switch.capabilities.rejected_matches:
+            self._compared(read_match(message, _MATCH)[0])
 
     def _compared(self, match: Match) -> Match:
         """The match as far as the switch compares it. Raises MalformedError when it has a field that is rejected."""
@@ -118,13 +131,14 @@ class FlowMods:
         tables = enumerate(self._datapath.tables) if overlaps or self._is_any_at_risk() else ()
         before = {number: list(table) for number, table in tables if overlaps or self._at_risk(table)}
         noted = self._switch.monitors.noted()
-        for message in messages:
-            try:
-                self.execute(message, by)
-            except MalformedError as error:
-                self._roll_back(before)
-                self._switch.monitors.revert(noted)
-                raise RejectedBundleError(message, error.code) from error
+        for step in (self._screen, partial(self.execute, by=by)):
+            for message in messages:
+                try:
+                    step(message)
+                except MalformedError as error:
+                    self._roll_back(before)
+                    self._switch.monitors.revert(noted)
+                    raise RejectedBundleError(message, error.code) from error
 
     def _instructions(self, data: bytes) -> Instructions:
         """The instructions in these bytes, which the rules of many sessions have in common."""
@@ -200,7 +214,7 @@ class FlowMods:
         return datapath.smallest_limit < _MARGIN or any(map(self._at_risk, datapath.used.values()))
 
     def _at_risk(self, table: FlowTable) -> bool:
-        """Whether a commit can fail half-way: a table near its limit. (Else a malformed one fails, or an overlap.)"""
+        """Whether a commit can fail half-way: a table near its limit, or an overlap. (Others fail at the beginning.)"""
         return len(table) + _MARGIN > table.limit
 
     def _roll_back(self, before: dict[int, list[Flow]]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Optional
 
 import pytest
 from budget import seconds, some
 
 from ryu_haslb.openflow.recovery import recovery
 from simulation.faults import Fault
+from simulation.flow_mods import FlowMods, RejectedBundleError
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
+from simulation.switch_connection import SwitchConnection
 from simulation.world import World
 
 _SESSIONS = 1
@@ -93,3 +96,24 @@ def test_every_request_is_sent_out_by_a_switch_that_does_not_output_to_table(par
     history = [Fault(100.0, "control connection breaks"), Fault(101.0, "control connection mends")]
     history += [Fault(130.0 + number, "power cycle", (number,)) for number in range(20)]
     assert simulate(parameters, history, seconds(400.0, least=200.0)).violation is None
+
+
+def test_a_bundle_with_a_rule_that_the_switch_refuses_changes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONF EXT-230: no rule of it stays. Half of the standing rules would dispatch requests a second time."""
+    commit = FlowMods.commit
+    changes: list[bool] = []
+
+    def watched(self: FlowMods, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
+        before = [list(table) for table in world.switch.datapath.tables]
+        try:
+            commit(self, messages, by)
+        except RejectedBundleError:
+            changes.append(before != [list(table) for table in world.switch.datapath.tables])
+            raise
+
+    monkeypatch.setattr(FlowMods, "commit", watched)
+    world = World(Parameters(mobiles=1, normal="refused"))
+    world.start()
+    world.clock.run_until(world.clock.now + 5.0)
+    assert changes
+    assert not any(changes)
