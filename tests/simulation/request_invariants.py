@@ -88,6 +88,8 @@ class RequestInvariants:
         self._began_at = world.clock.now
         self._watch = RealWatch(world)
         self._places: dict[bytes, Place] = {}
+        #: The mobiles without a place whose last request named its home agent and was not answered.
+        self._unplaced: set[bytes] = set()
 
     def check(self) -> None:
         """Raises :class:`ViolationError`."""
@@ -117,13 +119,20 @@ class RequestInvariants:
             return
         if place is None or place.home_agent != entry.home_agent:
             place = self._places[entry.nai] = Place(entry.home_agent, entry.at, place)
+            if entry.nai in self._unplaced:  # it may have sent others there in vain
+                place.since = -inf
+        self._unplaced.discard(entry.nai)
         place.record(entry)
+        if entry.is_answered and place.since == -inf:
+            place.since = entry.at
 
     def _note_named(self, entry: Entry, place: Optional[Place]) -> None:
         """A request went where it says: that tells little about its session."""
-        if place is None or not entry.lifetime:
+        if not entry.lifetime:
             return
-        if entry.home_agent == place.home_agent:
+        if place is None:
+            (self._unplaced.discard if entry.is_answered else self._unplaced.add)(entry.nai)
+        elif entry.home_agent == place.home_agent:
             place.record(entry)
         else:
             del self._places[entry.nai]

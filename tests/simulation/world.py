@@ -208,7 +208,8 @@ class World:
     def _on_refresh(self, mobile: Mobile) -> None:
         """A mobile comes to the virtual address again: it keeps its place unless its session has ended or moved."""
         now = self.clock.now
-        is_lasting = self.parameters.has_room and not self.parameters.flow_mod_rate  # a takeover loses no session
+        has_rules = self.parameters.has_room and self.parameters.tables > 1
+        is_lasting = has_rules and not self.parameters.flow_mod_rate  # a takeover loses no session
         upset_at = self.upset_at if is_lasting else self.faulted_at
         if (
             not self.weather.is_fair

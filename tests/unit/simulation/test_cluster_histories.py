@@ -252,6 +252,22 @@ def test_a_member_whose_row_is_deleted_under_an_update_makes_it_anew() -> None:
     assert sorted(row["name"] for row in members.values()) == ["balancer1", "balancer2"]
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+def test_members_that_are_restarted_know_no_session_of_a_switch_with_one_table(hangs: bool) -> None:
+    """docs/switches.md. A home agent that hangs then has had requests in vain that came while no member led."""
+    parameters = replace(
+        CLUSTER, seed=1, home_agents=3, switches=1, tables=1, mobiles=60, arrivals=20.0, refresh=15.0, lifetime=600
+    )
+    steps = [
+        Fault(at, kind, (number,))
+        for at, kind in ((40.0, "controller is killed"), (46.0, "controller starts"))
+        for number in range(2)
+    ]
+    if hangs:
+        steps.append(Fault(56.0, "home agent hangs", (1,)))
+    assert simulate(replace(parameters, numconns=30), steps, 115.0).violation is None
+
+
 def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:
     """docs/security.md. The standby reaches one of two switches, and a stranger brings it three more."""
     world = World(CLUSTER)
