@@ -62,6 +62,7 @@ class Mastership(Arbiter):
         self._lease: Optional[Lease] = None
         self._is_lease_readable = True
         self._has_metadata = True
+        self._renewal_xid: Optional[int] = None
         self._absent_since: Optional[float] = None
         self._claimed: Optional[int] = None
         self._renewed_at = 0.0
@@ -100,7 +101,8 @@ class Mastership(Arbiter):
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error. False when it does not concern the role."""
         self._is_lease_readable &= xid != self._question.get("lease")
-        if error.type == wire.OFPET_BAD_MATCH and error.cookie is not None and lease.has_cookie(error.cookie):
+        is_about_lease = xid == self._renewal_xid if error.cookie is None else lease.has_cookie(error.cookie)
+        if error.type == wire.OFPET_BAD_MATCH and is_about_lease:
             if self._has_metadata and self.role is Role.MASTER:
                 self._has_metadata = False
                 self._renew(now)
@@ -114,7 +116,8 @@ class Mastership(Arbiter):
 
     def _renew(self, now: float) -> None:
         self._renewed_at = now
-        self._channel.transmit(self._renewal(self._channel.next_xid(), self._holder))
+        self._renewal_xid = self._channel.next_xid()
+        self._channel.transmit(self._renewal(self._renewal_xid, self._holder))
 
     def _renewal(self, xid: int, holder: int) -> bytes:
         self._turn = 1 - self._turn
