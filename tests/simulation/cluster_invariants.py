@@ -1,4 +1,4 @@
-"""What must always hold in a cluster: who may change a switch, and who leads."""
+"""What must always hold in a cluster, and with several balancers: who may change a switch, and who leads."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ClusterInvariants:
         self._was_available = True
         self._faulted_at = 0.0
         self._generations = 0
-        if world.members and world.parameters.roles:
+        if len(world.controllers) > 1 and world.parameters.roles:
             for switch in world.switches:
-                switch.changed = partial(self._on_change, switch)
+                switch.changed = partial(self._on_change if world.members else self._on_turn, switch)
 
     def check(self) -> None:
         """Raises :class:`ViolationError` if anything does not hold now."""
@@ -64,10 +64,17 @@ class ClusterInvariants:
         if restarts == switch.restarts and generation < newest:
             what = f"{member} changes switch {switch.datapath_id} with generation {generation} after {newest}"
             raise ViolationError("nothing of a deposed leader is executed", what)
-        if self._acting.get(switch.datapath_id, member) != member:
-            self._world.restarts.note_takeover(switch)
-        self._acting[switch.datapath_id] = member
+        self._on_turn(switch, connection)
         self._newest[switch.datapath_id] = switch.restarts, generation
+
+    def _on_turn(self, switch: SimulatedSwitch, connection: SwitchConnection) -> None:
+        """Another balancer than the last one may be about to change a switch: also without a cluster."""
+        name = connection.controller
+        if not name or connection.role != ROLE_MASTER:
+            return
+        if self._acting.get(switch.datapath_id, name) != name:
+            self._world.restarts.note_takeover(switch)
+        self._acting[switch.datapath_id] = name
 
     def _is_committed(self, member: str, generation: int) -> bool:
         """Whether the database has, or had, this generation of this member."""

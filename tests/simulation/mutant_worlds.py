@@ -63,14 +63,14 @@ _CHANGES = [
     Fault(300.0, "controller is retired"),
     Fault(340.0, "controller starts"),
 ]
-#: Of two balancers the first serves, then the second, and then the first again.
+#: Of two balancers the first loses the switch, the second serves it, moves sessions, and stops in order, and the first
+#: comes back. Had it waited meanwhile, it would have forgotten its sessions.
 _TURNS = [
     Fault(60.0, "control connection breaks", (0, 0)),
-    Fault(70.0, "control connection mends", (0, 0)),
     Fault(80.0, "home agent hangs", (0,)),
     Fault(120.0, "home agent returns", (0, False)),
-    Fault(140.0, "controller is killed", (1,)),
-    Fault(200.0, "controller starts", (1,)),
+    Fault(140.0, "controller is stopped", (1,)),
+    Fault(145.0, "control connection mends", (0, 0)),
 ]
 #: In a cluster.
 _LEADERS = [
@@ -111,7 +111,7 @@ WORLDS: list[tuple[Parameters, list[Fault], float]] = [
         250.0,
     ),
     (replace(_ARRIVING, leastconns=True, idle=600, stay=0.0), [Fault(100.0, "power cycle", (0,))], 350.0),
-    (replace(_MOBILES, controllers=2, stay=0.0), _TURNS, 260.0),
+    (replace(_MOBILES, controllers=2, stay=0.0, idle=300), _TURNS, 260.0),
     (  # few mobiles, and in the end no home agent
         replace(_ARRIVING, home_agents=2, weights=(), pdsns=1, mobiles=4, numconns=2, retry=0, idle=300, lifetime=60),
         [Fault(60.0, "home agent hangs", (0,)), Fault(400.0, "home agent hangs", (1,))],

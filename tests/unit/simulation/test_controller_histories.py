@@ -10,11 +10,14 @@ from budget import seconds, some
 
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.recovery import rule_reading
+from ryu_haslb.openflow.roles import mastership
 from ryu_haslb.openflow.roles.mastership import Mastership
+from ryu_haslb.openflow.wire_role import is_newer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
+from simulation.mutant_worlds import WORLDS
 from simulation.openflow import ROLE_SLAVE
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
@@ -141,6 +144,18 @@ def test_a_balancer_that_recovers_sessions_with_another_home_agent_is_found(
     outcome = simulate(replace(TWO, controllers=len(numbers)), history, 120.0)
     assert outcome.violation is not None
     assert outcome.violation.rule == "sessions survive a restart"
+
+
+def test_a_balancer_that_comes_back_with_old_sessions_after_another_one_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes no generation for newer, and its sessions have moved meanwhile (OpenFlow 1.3.5, section 6.3.6)."""
+    world = next(each for each in WORLDS if each[0].controllers == 2)
+    assert simulate(*world).violation is None
+    monkeypatch.setattr(mastership, "is_newer", lambda generation, than: is_newer(than, generation))
+    violation = simulate(*world).violation
+    assert violation is not None
+    assert violation.rule == "sessions survive a restart"
 
 
 @pytest.mark.parametrize("lost", [("actions are changed", (0,)), ("flows are deleted", ("all", 0))])
