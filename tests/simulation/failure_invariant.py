@@ -42,7 +42,8 @@ class FailureInvariant:
                 continue
             disturbed = max(agent.disturbed_at, world.disturbed_at, world.weather_changed_at)
             well_before = real.failed_at - disturbed > self._patience()
-            may_look_dead = real.failed_at < world.stormed_until + self._patience() or agent.ignored_mobiles
+            are_enough_ignored = len(agent.discarded_at) >= world.parameters.numconns
+            may_look_dead = real.failed_at < world.stormed_until + self._patience() or are_enough_ignored
             looks_dead = may_look_dead and not (
                 self._sees_replies(real) and agent.has_replied(real.failed_at - WATCH_INTERVAL, real.failed_at)
             )

@@ -59,6 +59,8 @@ class HomeAgent:
     answers_every: int = 1
     #: The mobiles whose requests it discards: it does not know them, or their key (RFC 5944 section 3.8.2.1).
     ignored_mobiles: frozenset[bytes] = frozenset()
+    #: When it has discarded a request of each of them last.
+    discarded_at: dict[bytes, float] = field(default_factory=dict)
     #: When somebody else last claimed its address.
     claimed_at: float = 0.0
     #: Until when it answers no ARP request.
@@ -80,6 +82,16 @@ class HomeAgent:
         self.disturbed_at = self.clock.now
         if forget:
             self.bindings.clear()
+
+    def ignore(self, mobiles: frozenset[bytes]) -> None:
+        """Discard the requests of these mobiles from now on."""
+        self.ignored_mobiles = mobiles
+        self.discarded_at.clear()
+        self.disturbed_at = self.clock.now
+
+    def holds(self, nai: bytes, since: float) -> bool:
+        """Whether a mobile stays here that it ignores: it came since then, and others had replies (docs/states.md)."""
+        return self.discarded_at.get(nai, -inf) > since and self.has_replied(since, self.clock.now)
 
     def is_bound(self, nai: bytes) -> bool:
         """Whether a mobile has a binding here."""
@@ -130,7 +142,10 @@ class HomeAgent:
         peer = (destination, frame[26:30], int.from_bytes(frame[34:36], "big"))
         if is_authentic(frame[42:]):
             self.received += 1
-            if self.received % self.answers_every or request.nai in self.ignored_mobiles:
+            if request.nai in self.ignored_mobiles:
+                self.discarded_at[request.nai] = self.clock.now
+                self.ignored(frame)
+            elif self.received % self.answers_every:
                 self.ignored(frame)
             else:
                 self._answer(request, *peer)

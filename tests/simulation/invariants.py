@@ -110,11 +110,15 @@ class Invariants:
     def patience(self) -> float:
         """Seconds within which a mobile must be registered: two attempts for each home agent that may be silent."""
         world = self._world
-        attempt = 2.0 ** (world.parameters.retransmissions + 1) + PAUSE[1]
+        attempt = self._attempt_time()
         silent = sum(not self._is_usable(number) for number in range(len(world.home_agents)))
         is_sure = world.weather.is_fair and all(agent.answers_every == 1 for agent in world.home_agents)
         tries = (2 if is_sure else 8) * (silent + 1)
         return tries * attempt + 20.0
+
+    def _attempt_time(self) -> float:
+        """Seconds from one attempt of a mobile to the next, at most."""
+        return 2.0 ** (self._world.parameters.retransmissions + 1) + PAUSE[1]
 
     def _one_balancer_acts(self) -> None:
         world = self._world
@@ -136,9 +140,9 @@ class Invariants:
         agents = self._agents_for_pdsns()
         for mobile in world.mobiles:
             since = mobile.seeking_since
-            if any(mobile.nai in agent.ignored_mobiles for agent in world.home_agents):
-                continue  # it stays at a home agent that answers others (docs/states.md)
             if since is not None and now - since > patience and agents[mobile.pdsn.name]:
+                if any(agent.holds(mobile.nai, now - self._attempt_time()) for agent in world.home_agents):
+                    continue
                 what = f"{mobile.nai.decode()} seeks a binding for {now - since:.0f} s ({mobile.state.value})"
                 others = f"{agents[mobile.pdsn.name]} home agents could take it"
                 raise ViolationError("every mobile is served", f"{what}; {others}")

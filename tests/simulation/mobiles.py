@@ -102,6 +102,8 @@ class Mobile:
     #: Is called before a mobile registers at the virtual address that is bound, or was when it could not refresh that
     #: or was answered too late.
     refreshing: Callable[[Mobile], None] = lambda _: None
+    #: Is called before it deregisters at the virtual address.
+    deregistering: Callable[[Mobile], None] = lambda _: None
     _is_refreshing: bool = False
     #: Whether a home agent may still have a binding of it that it has given up.
     _has_given_up: bool = False
@@ -145,7 +147,7 @@ class Mobile:
         self._is_refreshing = False
         if self.state is State.BOUND and self.is_bound:
             if self.habits.deregisters_at_virtual_address:
-                self.excuse = "its deregistration may find no session"
+                self.deregistering(self)
             self._send(0)
         elif self.state is not State.OFF:
             self.excuse = "it was switched off while it registered"

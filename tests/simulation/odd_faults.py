@@ -30,8 +30,7 @@ def _answer_seldom(world: World, number: int, every: int) -> None:
 def _ignore_mobiles(world: World, number: int, every: int) -> None:
     """A home agent discards the requests of each mobile whose number is a multiple of ``every``; 0: of none."""
     agent = world.home_agents[number]
-    agent.ignored_mobiles = frozenset(each.nai for each in world.mobiles[::every]) if every else frozenset()
-    agent.disturbed_at = world.clock.now
+    agent.ignore(frozenset(each.nai for each in world.mobiles[::every]) if every else frozenset())
 
 
 def _change_mac(world: World, number: int) -> None:

@@ -219,6 +219,16 @@ class World:
         ):
             mobile.excuse = "its session may have ended or moved since its last request"
 
+    def _on_deregistration(self, mobile: Mobile) -> None:
+        """A mobile deregisters at the virtual address, once: its session must live, and a balancer must serve it."""
+        last = max(self.faulted_at, self.disturbed_at, self.stormed_until)
+        has_session = self.clock.now - mobile.sent_at < self.parameters.idle / 2
+        is_served = all(map(self.controller.serves, self.switches))
+        if self.clock.now - last < UPSET_TIME or not has_session or not is_served:
+            mobile.excuse = "its deregistration may find no session"
+        else:
+            self._on_refresh(mobile)
+
     def on_leadership_changed(self) -> None:
         """A member begins to lead, resigns, or stands by, or applies another configuration."""
         self.disturb()
@@ -352,7 +362,8 @@ class World:
         random = Random(f"{self.parameters.seed} mobile {number}")
         mobile = Mobile(nai, habits, pdsn, self.clock, random, virtual_address)
         mobile.transmitted, mobile.interrupted = self.witness.on_transmitted, self.interrupt
-        mobile.refreshing, mobile.answered = self._on_refresh, self.witness.log.on_answer
+        mobile.refreshing, mobile.deregistering = self._on_refresh, self._on_deregistration
+        mobile.answered = self.witness.log.on_answer
         pdsn.mobiles[nai] = self.witness.mobiles[nai] = mobile
         self.mobiles.append(mobile)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import product
+from math import inf
 
 import pytest
 from budget import seconds, some
 
-from simulation.faults import Fault
+from ryu_haslb.slb.drop_reason import DropReason
+from simulation.faults import FAULTS, Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
+from simulation.world import World
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,37 @@ def test_mobiles_that_a_home_agent_does_not_know_stay_there_while_it_answers_oth
         Fault(300.0, "home agent ignores mobiles", (0, 0)),
     ]
     assert simulate(parameters, history, 500.0).violation is None
+
+
+def test_a_deregistration_that_is_dropped_while_its_session_lives_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be dropped only where the session has ended (docs/states.md), so nothing else excuses a second binding."""
+
+    def drop(world: World) -> None:
+        decision = world.controller.balancer.decision
+        reason = DropReason.DEREGISTRATION_WITHOUT_SESSION
+        decision._deregister = lambda *_: decision._drop(reason)  # type: ignore[method-assign]
+
+    monkeypatch.setitem(FAULTS, "deregistrations are dropped", drop)
+    parameters = Parameters(
+        mobiles=60, home_agents=3, refresh=15.0, idle=60, lifetime=600, stay=60.0, virtual_deregistrations=True
+    )
+    assert simulate(parameters, [], 500.0).violation is None
+    violation = simulate(parameters, [Fault(60.0, "deregistrations are dropped")], 500.0).violation
+    assert violation is not None
+    assert violation.rule == "no mobile is bound twice"
+
+
+def test_a_mobile_that_is_ignored_is_excused_by_no_home_agent_but_the_one_that_answers_others() -> None:
+    """There its session stays (docs/states.md, "Before a real server fails")."""
+    world = World(Parameters(mobiles=20))
+    ignored = world.mobiles[0].nai
+    agent, other = world.home_agents
+    agent.ignore(frozenset([ignored]))
+    assert not agent.holds(ignored, -inf)
+    agent.discarded_at[ignored] = other.discarded_at[ignored] = 5.0
+    assert not agent.holds(ignored, 0.0)
+    agent.replied_at.append(6.0)
+    world.clock.run_until(10.0)
+    assert agent.holds(ignored, 0.0)
+    assert not agent.holds(ignored, 5.5)
+    assert not other.holds(ignored, 0.0)
