@@ -57,10 +57,20 @@ class RealWatch:
     def __init__(self, world: World) -> None:
         self._world = world
         self._looks: deque[Optional[Look]] = deque(maxlen=MAX_LOOKS)
+        #: The last pair that was asked for, if no look can be between the two.
+        self._last: Optional[tuple[Look, Look]] = None
         world.clock.after(LOOK_INTERVAL, self._look)
 
     def around(self, at: float) -> Optional[tuple[Look, Look]]:
         """The looks before and behind a time; None where a balancer did not act all the time."""
+        last = self._last
+        if last is None or not last[0].at <= at < last[1].at - LOOK_INTERVAL / 10:
+            last = self._find(at)
+            is_adjacent = last is not None and last[1].at - last[0].at < 1.5 * LOOK_INTERVAL
+            self._last = last if is_adjacent else None
+        return last
+
+    def _find(self, at: float) -> Optional[tuple[Look, Look]]:
         before = after = None
         for look in self._looks:
             if look is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import inf
 from typing import Optional
 
-from simulation.home_agent import HomeAgent, Mood
+from simulation.home_agent import Mood
 from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
 from simulation.real_watch import Look, RealWatch
 from simulation.request_log import Entry
@@ -90,6 +90,9 @@ class RequestInvariants:
         self._places: dict[bytes, Place] = {}
         #: The mobiles without a place whose last request named its home agent and was not answered.
         self._unplaced: set[bytes] = set()
+        #: The home agents, and their ports, by address.
+        self._agents = {each.address: each for each in world.home_agents}
+        self._ports = {each.address: port for port, each in enumerate(world.home_agents, 1)}
 
     def check(self) -> None:
         """Raises :class:`ViolationError`."""
@@ -171,7 +174,7 @@ class RequestInvariants:
         is_removed = entry.home_agent not in before.beliefs and entry.home_agent not in after.beliefs
         belief = stable.get(entry.home_agent)
         silent_since = self._silent_since(entry)
-        agent = self._agent_at(entry.home_agent)
+        agent = self._agents[entry.home_agent]
         if agent.mac != entry.mac and agent.disturbed_at < entry.at - MOVE_TIME:
             raise ViolationError("a request goes to where its home agent is", f"{name} is sent to {entry.mac.hex(':')}")
         if silent_since < entry.at - ARP_TIME and able != [entry.home_agent]:
@@ -182,15 +185,12 @@ class RequestInvariants:
             what = f"{name} is sent to {_text(entry.home_agent)} ({health}); {others} could serve"
             raise ViolationError("a session leaves a home agent that cannot serve", what)
 
-    def _agent_at(self, address: bytes) -> HomeAgent:
-        return next(each for each in self._world.home_agents if each.address == address)
-
     def _silent_since(self, entry: Entry) -> float:
         """Since when the home agent that a request was sent to answers no ARP; a slow switch need not ask it."""
         world = self._world
         assert entry.home_agent is not None
-        agent = self._agent_at(entry.home_agent)
-        is_linked = world.cabling.is_link_up(world.home_agents.index(agent) + 1)
+        agent = self._agents[entry.home_agent]
+        is_linked = world.cabling.is_link_up(self._ports[entry.home_agent])
         is_silent = agent.mood is Mood.DEAD or agent.deaf_until > entry.at or not is_linked
         is_slow = world.parameters.flow_mod_rate or world.parameters.stats_delay
         return max(agent.disturbed_at, agent.claimed_at) if is_silent and not is_slow else inf
@@ -232,7 +232,7 @@ class RequestInvariants:
                 entry.at - place.at
             )
             return looks_like_retry and not world.parameters.shows_replies
-        agent = self._agent_at(place.home_agent)
+        agent = self._agents[place.home_agent]
         since = max(place.at + LOOK_TIME, entry.at - MIN_SILENCE + DELAY)
         return not (world.parameters.shows_replies and agent.has_replied(since, entry.at - DELAY))
 
@@ -242,7 +242,7 @@ class RequestInvariants:
         before, after = looks
         is_slow = world.parameters.reassign == 1 or world.parameters.flow_mod_rate or world.parameters.habits
         allowed = world.parameters.reassign + 1 + bool(is_slow or place.pause > LOOK_MEMORY)
-        agent = self._agent_at(place.home_agent)
+        agent = self._agents[place.home_agent]
         begins = place.waits_since - MIN_SILENCE
         if (
             entry.home_agent != place.home_agent
