@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import inf
 from typing import Optional
 
+from ryu_haslb.slb.health import Health
 from simulation.home_agent import Mood
 from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
 from simulation.real_watch import Look, RealWatch
@@ -248,6 +249,7 @@ class RequestInvariants:
             entry.home_agent != place.home_agent
             or entry.is_answered
             or place.in_vain < allowed
+            or self._may_be_test(place, looks)
             or entry.at - place.at < PREMATURE
             or place.waits_since < self._undisturbed_since() + SETTLE_TIME
             or agent.disturbed_at > begins
@@ -264,6 +266,15 @@ class RequestInvariants:
         if able:
             what = f"{entry.nai.decode('latin-1')} has sent {place.in_vain + 1} requests to {agent.name} in vain"
             raise ViolationError("a mobile leaves a silent home agent", f"{what}; {_text(able[0])} could serve")
+
+    @staticmethod
+    def _may_be_test(place: Place, looks: tuple[Look, Look]) -> bool:
+        """Whether its home agent awaited a test: the next request of a session is one, also of one that is there."""
+        before, after = (look.beliefs.get(place.home_agent) for look in looks)
+        if before is None or after is None:
+            return False
+        becomes_ready = before.health is Health.FAILED and after.health is Health.TESTING
+        return becomes_ready or before.health is Health.READY_TO_TEST
 
     def _undisturbed_since(self) -> float:
         """Since when nothing has happened by which sessions may end, move, or count other retries."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import inf
 
@@ -94,3 +95,10 @@ def test_a_mobile_that_is_ignored_is_excused_by_no_home_agent_but_the_one_that_a
     assert agent.holds(ignored, 0.0)
     assert not agent.holds(ignored, 5.5)
     assert not other.holds(ignored, 0.0)
+
+
+def test_a_phone_that_comes_back_to_a_home_agent_that_awaits_a_test_is_that_test() -> None:
+    """Its last attempt named that home agent, and was in vain; its next request goes there (docs/states.md, "Test")."""
+    phones = Parameters(mobiles=8, refresh=20.0, idle=60, lifetime=600, retransmissions=3)
+    parameters = replace(phones, reassign=1, numconns=2, numclients=1, retry=30)
+    assert simulate(parameters, [Fault(100.0, "home agent hangs", (0,))], 300.0).violation is None
