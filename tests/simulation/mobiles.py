@@ -237,6 +237,8 @@ class Mobile:
         if self._sent > self.habits.retransmissions:
             self._pause()
             return
+        if self._sent and self._has_given_up:
+            self.refreshing(self)
         self._send(self.habits.lifetime)
         self.clock.after(FIRST_TIMEOUT * 2**self._sent, self._transmit, attempt)
         self._sent += 1

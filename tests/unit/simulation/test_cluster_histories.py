@@ -192,6 +192,33 @@ def test_a_mobile_that_is_answered_too_late_may_get_another_home_agent_when_its_
     assert simulate(parameters, steps, 130.0).violation is None
 
 
+def test_a_mobile_that_retransmits_after_a_takeover_may_have_lost_a_session_for_whose_rule_there_was_no_room() -> None:
+    """The reply to its first request came too late, and the next one meets another leader (docs/cluster.md)."""
+    parameters = replace(
+        CLUSTER,
+        seed=1055302238,
+        home_agents=4,
+        controllers=3,
+        weights=(2, 4, 4, 4),
+        pdsns=3,
+        mobiles=400,
+        arrivals=30.0,
+        lifetime=600,
+        refresh=20.0,
+        reassign=2,
+        numconns=4,
+        numclients=2,
+        leastconns=True,
+        max_rules=50,
+    )
+    steps = [
+        Fault(20.121, "control connection stalls", (0, 1)),
+        Fault(22.768, "member hangs", (0,)),
+        Fault(24.565, "control connection mends", (0, 1)),
+    ]
+    assert simulate(parameters, steps, 35.0).violation is None
+
+
 def test_a_mobile_that_moves_after_a_takeover_may_have_lost_a_session_for_whose_rule_there_was_no_room() -> None:
     """Another member knows sessions by their rules alone (docs/cluster.md)."""
     parameters = replace(
