@@ -112,8 +112,8 @@ def test_foreign_names_in_the_host_header_are_refused(read_only: str) -> None:
     for host, status in {
         "evil.example": 421,
         "localhost.evil.example:80": 421,
-        "[": 421,
         "": 421,
+        "[": 400,
         "localhost:1234": 200,
         "127.0.0.1": 200,
         "[::1]:80": 200,
@@ -252,7 +252,7 @@ def test_silent_clients_do_not_delay_other_clients(read_only: str) -> None:
 
 def test_the_overview_has_the_same_rows_as_the_tables(read_only: str) -> None:
     def without_age(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{key: value for key, value in row.items() if key != "served_for"} for row in rows]
+        return [{key: value for key, value in row.items() if key not in ("served_for", "silent")} for row in rows]
 
     paths = {"changes": "history/changes", "members": "redundancy/members", "dfp_agents": "dfp/agents"}
     overview = requests.get(f"{read_only}/api/v1/overview").json()
