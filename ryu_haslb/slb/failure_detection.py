@@ -166,7 +166,8 @@ class FailureDetection:
             session.retries, session.waited = 0, 0.0
             return True
         is_first = session.retries == real.configuration.reassign + 1
-        return is_first and not real.doubt.is_watched_since(copying, session.last_attempt - session.waited)
+        silent_for = session.waited or RETRANSMISSION_INTERVAL  # the first request of an attempt: no shorter pause
+        return is_first and not real.doubt.is_watched_since(copying, session.last_attempt - silent_for)
 
     def _record_failure(self, session: Session, now: float) -> None:
         session.real.record_failure(session.identity, session.client)

@@ -48,6 +48,14 @@ def test_a_phone_that_registers_steadily_after_a_restart_may_move_where_no_repli
     assert simulate(parameters, history, 600.0).violation is None
 
 
+def test_mobiles_that_change_their_pdsn_stay_at_a_home_agent_that_answers() -> None:
+    """Each move may look like a retry, and with ``reassign 1`` the next registration like one too many. Replies are
+    looked for then (docs/states.md, "Before a real server fails", 5)."""
+    parameters = Parameters(seed=1, pdsns=2, mobiles=60, idle=60, reassign=1, refresh=20.0, arrivals=20.0, stay=0.0)
+    history = [Fault(40.0 + number, "move", (number, number % 2)) for number in range(45)]
+    assert simulate(parameters, history, seconds=90.0).violation is None
+
+
 def test_a_phone_that_pauses_for_long_leaves_a_silent_home_agent_one_request_later() -> None:
     """Nothing has looked for replies for a minute: there is no time for that (docs/states.md)."""
     parameters = Parameters(mobiles=4, retry=0, numconns=2, idle=300, lifetime=60, arrivals=300.0, stay=120.0)

@@ -97,6 +97,23 @@ def test_a_session_moves_as_without_looking_if_its_real_server_is_silent(reassig
     assert "".join(letters) == "A" * (retries - 1) + "B"
 
 
+@pytest.mark.parametrize(("looked_for", "letter"), [(0.1, "A"), (4.9, "A"), (5.1, "B")])
+def test_a_session_moves_with_a_new_attempt_only_if_replies_were_looked_for(looked_for: float, letter: str) -> None:
+    """docs/states.md, "Before a real server fails", 5: it shows nothing that none was seen in a moment."""
+    bench = watching_bench(reassign=1, faildetect_numconns=255)
+    bench.request("anna@example.org")
+    bench.now += 2.0
+    bench.request("anna@example.org")  # it has moved to another PDSN, and registers anew
+    watch(bench)
+    reply_of(bench, 0)
+    bench.reals[0].doubt.watched_from.clear()
+    bench.now += 20.0 - looked_for
+    bench.reals[0].look_for_replies(bench.now)
+    watch(bench)
+    bench.now += looked_for
+    assert bench.letter(bench.request("anna@example.org")) == letter
+
+
 @pytest.mark.parametrize("replies_to", [1, 2])
 def test_no_number_of_forged_requests_moves_a_mobile_whose_home_agent_answers_anybody(replies_to: int) -> None:
     """One home agent that is asked by nobody else denies what is forged (code 131), or only some of it."""
