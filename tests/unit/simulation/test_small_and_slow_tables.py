@@ -189,6 +189,29 @@ def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_bel
     assert session_rules(world.switch) > 20
 
 
+#: A balancer that starts finds 60 rules that lead nowhere, where it may have 50.
+PENDING = [
+    Fault(20.0, "controller is killed"),
+    Fault(20.5, "actions are changed"),
+    Fault(21.0, "ghosts", (60, 0, 1 << 20)),
+    Fault(90.0, "controller starts"),
+]
+LIMITED = Parameters(seed=1, mobiles=60, max_rules=50, idle=60, arrivals=40.0, lifetime=600, refresh=20.0)
+
+
+def test_no_rule_is_added_while_more_are_pending_than_the_limit_allows(caplog: pytest.LogCaptureFixture) -> None:
+    """They are pending for the idle time (docs/states.md, "Recovery"), which the log does not take for its limit."""
+    assert simulate(LIMITED, PENDING, 130.0).violation is None
+    assert "has as many session rules as it may have" not in caplog.text
+
+
+def test_a_rule_that_is_added_to_pending_ones_beyond_the_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RuleRoom, "free", lambda room: room.limit and room.limit - len(room.held or ()))
+    violation = simulate(LIMITED, PENDING, 130.0).violation
+    assert violation is not None
+    assert violation.rule == "the limit of session rules is kept"
+
+
 @pytest.mark.parametrize("lag", [0.0, 0.4])
 def test_rules_that_others_delete_come_back_within_the_limit(lag: float) -> None:
     """Others have taken their room meanwhile. A rule that does not act yet keeps the room that it has."""
