@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from ryu_haslb.openflow.pipeline import dispatch_address
+from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire
@@ -49,7 +49,10 @@ class Cabling:
     def _cross(self, port: int, frame: bytes) -> None:
         """A frame has come through a trunk."""
         port = self._other_end[port]
-        self._switch_at[port].receive(port, frame)
+        switch = self._switch_at[port]
+        if not self._parameters.bundles and is_dispatched(frame) and _is_request(frame) and _balances_again(switch):
+            self._witness.on_returned(frame[42:])
+        switch.receive(port, frame)
 
     def inlet(self, port: int) -> Callable[[bytes], None]:
         """A function that sends a frame of the node at a port."""
@@ -84,7 +87,7 @@ class Cabling:
 
     def enter(self, port: int, frame: bytes) -> None:
         """A frame comes in at a port."""
-        if frame[30:34] in _VIRTUALS and frame[36:38] == b"\x01\xb2" and frame[23] == PROTOCOL_UDP:
+        if _is_request(frame):
             self._witness.on_request(frame[42:], self._switch_at[port].datapath_id)
         self._switch_at[port].receive(port, frame)
 
@@ -95,6 +98,20 @@ class Cabling:
         if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent and frame[26:30] not in _SOURCES_OF_PROBES:
             self._witness.on_dispatched(frame[42:], frame[:6])
         self._outward[port].send(frame)
+
+
+def _is_request(frame: bytes) -> bool:
+    """Whether a frame is a request to a virtual address."""
+    return frame[30:34] in _VIRTUALS and frame[36:38] == b"\x01\xb2" and frame[23] == PROTOCOL_UDP
+
+
+def _balances_again(switch: SimulatedSwitch) -> bool:
+    """Whether a switch punts what another one has dispatched, instead of passing it on.
+
+    Without bundles its standing rules are replaced one by one (docs/switches.md), and one may be rejected.
+    """
+    cookies = {flow.cookie for flow in switch.datapath.tables[0]}
+    return Purpose.PUNT_REQUEST.cookie in cookies and Purpose.PASS_DISPATCHED.cookie not in cookies
 
 
 def _last_bytes(datapath_id: int) -> set[int]:

@@ -93,6 +93,10 @@ class Witness:
                 return
         self.counts.repeated += 1
 
+    def on_returned(self, payload: bytes) -> None:
+        """A request that one switch has dispatched comes to the balancer again at the next, and to no home agent."""
+        self._undispatched[payload] = self._undispatched.get(payload, 0) + 1
+
     def on_ignored(self, number: int, frame: bytes) -> None:
         """A home agent has received a message and did not read it."""
         mobile = self.excuse(frame)

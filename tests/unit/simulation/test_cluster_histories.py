@@ -295,6 +295,15 @@ def test_members_that_are_restarted_know_no_session_of_a_switch_with_one_table(h
     assert simulate(replace(parameters, numconns=30), steps, 115.0).violation is None
 
 
+def test_a_request_crosses_a_switch_that_rejects_the_first_rules_of_a_new_leader() -> None:
+    """docs/flows.md, "pass dispatched": without bundles it balances again what the other switch has dispatched. The
+    new leader learns then that it has no port FLOOD."""
+    parameters = replace(CLUSTER, seed=1, mobiles=400, pdsns=2, refresh=15.0, lifetime=1800, arrivals=20.0)
+    parameters = replace(parameters, bundles=False, flood=False, tables=1, normal="ignored", make="CPqD Research")
+    parameters = replace(parameters, flow_mod_rate=200.0)
+    assert simulate(parameters, [Fault(40.0, "controller is killed", (0,))], 50.0).violation is None
+
+
 def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:
     """docs/security.md. The standby reaches one of two switches, and a stranger brings it three more."""
     world = World(CLUSTER)
