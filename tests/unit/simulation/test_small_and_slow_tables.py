@@ -199,10 +199,13 @@ PENDING = [
 LIMITED = Parameters(seed=1, mobiles=60, max_rules=50, idle=60, arrivals=40.0, lifetime=600, refresh=20.0)
 
 
-def test_no_rule_is_added_while_more_are_pending_than_the_limit_allows(caplog: pytest.LogCaptureFixture) -> None:
-    """They are pending for the idle time (docs/states.md, "Recovery"), which the log does not take for its limit."""
-    assert simulate(LIMITED, PENDING, 130.0).violation is None
-    assert "has as many session rules as it may have" not in caplog.text
+@pytest.mark.parametrize(("history", "lines"), [(PENDING, 0), (PENDING[:1] + PENDING[2:], 1)])
+def test_no_rule_is_added_while_more_are_left_than_the_limit_allows(
+    history: list[Fault], lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """docs/switches.md. They are pending, which the log does not take for the limit, or sessions are recovered."""
+    assert simulate(LIMITED, history, 130.0).violation is None
+    assert caplog.text.count("has as many session rules as it may have") == lines
 
 
 def test_a_rule_that_is_added_to_pending_ones_beyond_the_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
