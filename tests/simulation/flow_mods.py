@@ -85,7 +85,7 @@ class FlowMods:
         return instructions
 
     def _screen(self, message: bytes) -> None:
-        """Raises MalformedError when a flow-mod is to be rejected whatever rules there are."""
+        """Raises MalformedError when a flow-mod is to be rejected, with any rules in the table."""
         if message[_COMMAND] <= 2:
             length = int.from_bytes(message[_MATCH + 2 : _MATCH + 4], "big")
             self._read_instructions(message[_COMMAND - 1], message[_MATCH + (length + 7) // 8 * 8 :])

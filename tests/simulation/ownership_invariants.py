@@ -12,7 +12,7 @@ from simulation.world import World
 
 
 class OwnershipInvariants:
-    """Checks what the switches hold, whoever serves them."""
+    """Checks what each switch holds, also while no controller serves it."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -92,7 +92,7 @@ def _replace_rules(world: World, switch: int = 0) -> None:
 
 
 def _add_foreign_rules(world: World, switch: int = 0) -> None:
-    """Another application adds a rule to each table that is used, for packets that are nobody's."""
+    """Another application adds a rule to each table that is used, for packets that no node sends."""
     for number, table in world.switches[switch].datapath.tables_with_rules():
         field = (5, 0x88CC, None)
         match = Match((field,), b"\x80\0\x0a\2\x88\xcc")
