@@ -100,6 +100,7 @@ class Audit:
         self._rows: list[FlowStats] = []
         #: Bytes of their matches and instructions.
         self._size = 0
+        self._max_size = _MAX_FURTHER_BYTES
         #: Table, cookie and mask of each request without a whole reply, by its transaction id.
         self._asked: dict[int, tuple[int, int, int]] = {}
         self._heard_at = self._due_at = 0.0
@@ -123,6 +124,7 @@ class Audit:
         self.suspend()
         if rules != self._rules:  # else the switch must report them as it did at first
             self._rules, self._at_first = rules, None
+            self._max_size = _MAX_FURTHER_BYTES + 4 * sum(map(_size, rules))
         self._is_expecting = True
         # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
         self._due_at = now if self._at_first is None else now + AUDIT_INTERVAL
@@ -185,7 +187,7 @@ class Audit:
             self._size += _size(row)
         if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
             raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
-        if self._size > _MAX_FURTHER_BYTES + 4 * sum(map(_size, self._rules)):
+        if self._size > self._max_size:
             raise MalformedMessage(f"rules of ours with {self._size} bytes of matches and instructions")
 
     def _give_up_reading(self) -> None:
