@@ -19,7 +19,7 @@ from typing import Optional
 
 #: Checks without a heartbeat after which the balancer is ended.
 MAX_MISSED = 10
-#: Seconds from SIGTERM to SIGABRT. The balancer needs 3 s at most if its event loop handles signals.
+#: Seconds from SIGTERM to SIGABRT. The balancer needs 5 s at most if its event loop handles signals.
 STOP_TIMEOUT = 6.0
 #: Seconds from SIGABRT to SIGKILL.
 ABORT_TIMEOUT = 5.0
@@ -44,7 +44,7 @@ def watch(process: int, timeout: float) -> None:
         if not is_stopping and any(number in received for number in (signal.SIGTERM, signal.SIGINT)):
             missed, is_stopping = 0, True
         has_beaten = bool(received) and not is_stopping
-        missed = 0 if has_beaten or _is_suspended(process) else missed + 1
+        missed = 0 if has_beaten or is_suspended(process) else missed + 1
     if is_stopping:
         _report(f"watchdog: process {process} did not end within {STOP_TIMEOUT:g} s of the signal; ending it\n")
     else:
@@ -62,7 +62,7 @@ def _read(seconds: float) -> Optional[bytes]:
     return os.read(_HEARTBEATS, 4096) or None
 
 
-def _is_suspended(process: int) -> bool:
+def is_suspended(process: int) -> bool:
     """Whether the process is stopped or traced (proc(5))."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:

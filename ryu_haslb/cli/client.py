@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
+from ryu_haslb.control.listener import process_of
 from ryu_haslb.control.protocol import (
     CONTROL_VARIABLE,
     DEFAULT_CONTROL,
@@ -28,13 +29,13 @@ from ryu_haslb.control.protocol import (
     parse_help,
 )
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.watchdog_process import is_suspended
 
 #: Seconds that a server may take to begin its answer, and between two pieces of it.
 ANSWER_TIMEOUT = 30.0
 #: Seconds between two looks whether the server is suspended, while it does not answer.
 LOOK_INTERVAL = 1.0
 _READ_SIZE = 1 << 16
-_CREDENTIALS = struct.Struct("3i")
 
 
 class ControlError(HaslbError):
@@ -120,10 +121,8 @@ class ControlClient:
             try:
                 return connection.recv(_READ_SIZE)
             except socket.timeout:
-                process, _, _ = _CREDENTIALS.unpack(
-                    connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-                )
-                if _is_suspended(process):
+                process = process_of(connection)  # 0 if it is in another namespace
+                if is_suspended(process):
                     raise ControlError(
                         f"the {self._server} at {self.path} is suspended (process {process}); kill -CONT {process} "
                         "lets it go on"
@@ -160,12 +159,3 @@ _EXPLANATIONS = (
     ((socket.timeout, BlockingIOError), "the {server} at {path} did not answer in time; see its log"),
     (OSError, "cannot connect to a {server} at {path}: {reason}; name its socket with {option}"),
 )
-
-
-def _is_suspended(process: int) -> bool:
-    """Whether a process was sent SIGSTOP, or is stopped by a debugger. One of another namespace has the number 0."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text(errors="replace")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 from contextlib import suppress
 from typing import Any, Callable
 
@@ -12,6 +13,8 @@ from typing import Any, Callable
 _BACKLOG = 128
 #: Seconds that the process which may already serve the path has to accept a connection.
 _PROBE_TIMEOUT = 1.0
+#: The process at the other end, its user and its group (unix(7), SO_PEERCRED).
+_CREDENTIALS = struct.Struct("3i")
 
 #: Makes a Unix stream socket: ``socket.socket``, or eventlet's.
 SocketFactory = Callable[[int, int], Any]
@@ -66,3 +69,19 @@ def _remove_leftover(path: str, server: str, new_socket: SocketFactory) -> None:
         except (socket.timeout, BlockingIOError):  # its backlog is full: it runs
             pass
     raise OSError(f"another {server} serves it")
+
+
+def process_of(connection: Any) -> int:
+    """The number of the process at the other end. Raises: OSError if it is gone."""
+    return _credentials(connection)[0]
+
+
+def user_of(connection: Any) -> int:
+    """The user id of the process at the other end. Raises: OSError if it is gone."""
+    return _credentials(connection)[1]
+
+
+def _credentials(connection: Any) -> tuple[int, int, int]:
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process, user, group = _CREDENTIALS.unpack(found)
+    return process, user, group

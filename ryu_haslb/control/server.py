@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from eventlet.green import socket as green_socket
 
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.commands import Output
-from ryu_haslb.control.listener import ControlListener
+from ryu_haslb.control.listener import ControlListener, user_of
 from ryu_haslb.control.protocol import END_MARK, Request, RequestError, RequestReader, encode_lines, error_lines
 from ryu_haslb.errors import HaslbError
 
@@ -43,8 +42,6 @@ LINES_PER_SLICE = 50
 SLICE_INTERVAL = 0.001
 #: The user id of root.
 ROOT = 0
-#: ``struct ucred``: process id, user id, group id.
-_CREDENTIALS = struct.Struct("3i")
 _READ_SIZE = 4096
 #: Bytes of a failed command that are logged.
 _MAX_LOGGED = 200
@@ -186,13 +183,6 @@ class ControlServer:
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)  # the greenlet that sends to it sees the end
         return True
-
-
-def user_of(client: Any) -> int:
-    """The user id of the process that has connected (unix(7), SO_PEERCRED). Raises: OSError if it is gone."""
-    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    user: int = _CREDENTIALS.unpack(credentials)[1]
-    return user
 
 
 def _loggable(request: Request) -> str:

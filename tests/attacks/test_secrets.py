@@ -24,8 +24,9 @@ from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import DfpManager
 from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.control import commands
+from ryu_haslb.control.listener import user_of
 from ryu_haslb.control.protocol import SEPARATOR, Request
-from ryu_haslb.control.server import ControlServer, user_of
+from ryu_haslb.control.server import ControlServer
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.language.diagnostics import ConfigurationError
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 import time
 from pathlib import Path
 from typing import Optional
 
 from haslb_lab.errors import LabError
+from ryu_haslb.control.listener import process_of
 
 NAME = "\0haslb-lab"
 
@@ -82,9 +82,9 @@ def _wait_for_release(seconds: float) -> Optional[int]:
             visitor.connect(NAME)
         except OSError:
             return None
-        owner, _user, _group = struct.unpack("3i", visitor.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        if _is_alive(int(owner)):
-            return int(owner)
+        owner = process_of(visitor)
+        if _is_alive(owner):
+            return owner
         try:
             visitor.recv(1)
         except OSError:
