@@ -141,10 +141,14 @@ class Ledger:
 
     @property
     def _stays_by_switch(self) -> Mapping[int, list[Stay]]:
-        """At which home agents mobiles were one after the other, in the order in which they came there."""
+        """At which home agents mobiles were one after the other, in the order in which their requests were sent.
+
+        The leader serves the requests of a PDSN in this order. A switch that forwards several at once may deliver those
+        to one home agent some milliseconds before earlier ones to another, which is longer than a rule waits.
+        """
         found: dict[int, list[Stay]] = defaultdict(list)
         latest: dict[int, Stay] = {}
-        for arrival in self.arrivals:
+        for arrival in sorted(self.arrivals, key=lambda each: each.sent):
             before = latest.get(arrival.mobile)
             if before is None or before.agent != arrival.agent:
                 if before is not None:

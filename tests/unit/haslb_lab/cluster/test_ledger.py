@@ -115,6 +115,22 @@ def test_no_session_may_be_lost_whose_leader_installed_the_rule_of_a_later_sessi
     assert len(moved({1: 1, 3: 2, 5: 2}, *began_with_the_next_leader).others) == 1
 
 
+def test_a_session_that_began_earlier_counts_as_earlier_though_its_request_was_delivered_later() -> None:
+    """The switch has forwarded the requests to one home agent before those to the other."""
+    arrivals = [
+        Arrival(0, 0, 1, "sami1"),
+        Arrival(1, 2, 3, "sami1"),
+        Arrival(2, 1, 2, "sami2"),
+        Arrival(9, 9, 4, "sami1"),
+    ]
+    rules = {
+        key: Rule(generation, generation, key[0], b"") for key, generation in [((1, "sami1"), 1), ((2, "sami2"), 1)]
+    }
+    rules[4, "sami1"] = Rule(2, 2, 4, b"")
+    came = ledger(*arrivals, Arrival(10, 10, 3, "sami2")).moved(rules)
+    assert came == Moved(under_way=[3], others=[])
+
+
 def test_without_rules_of_other_sessions_nothing_shows_that_a_rule_was_under_way() -> None:
     for rules in ({1: 1}, {3: 2}, {}):
         assert moved(rules, *MOVE).under_way == []
