@@ -62,7 +62,7 @@ class Connection:
         self._balancer = balancer
         self._installation = Installation(transport, switch, balancer, configuration, clock)
         self._key_reading: Optional[KeyReading] = None
-        self._must_forget_first = self._is_resigning = self._must_confirm = False
+        self._must_forget_first = self._is_resigning = self._must_confirm = self._has_lost_rules = False
         self._leadership = switch.leadership
         budget = Budget(0)
         if self._leadership is not None:
@@ -104,8 +104,12 @@ class Connection:
             self._key_reading = KeyReading(self.transport, self._on_keys, self._clock())
 
     def _on_keys(self, keys: list[bytes]) -> None:
-        """The keys of session tags that were found on the switch: rules with these tags can be recovered now."""
-        self._balancer.sessions.keys.adopt(keys)
+        """The keys of session tags that were found on the switch: rules with these tags can be recovered now.
+
+        A switch without keys has none of our rules: it has lost them if it had any.
+        """
+        self._has_lost_rules = not keys
+        self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys)
         self._switch.has_keys = True
         self._serve()
 
@@ -116,6 +120,9 @@ class Connection:
         self._must_forget_first = self._balancer.ending.is_forgetting(self.transport.id)
         if self._must_forget_first:
             return
+        if self._has_lost_rules:
+            switch.unrecovered.recall(self._clock())
+        switch.unrecovered.remembered.discard()
         switch.connect(self._installation.transactions, self._clock())
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
@@ -210,6 +217,8 @@ class Connection:
         if self._must_forget_first:
             self._serve()
         self._follower.tick(now)
+        if self._follower.has_read:
+            self._switch.unrecovered.remembered.discard()
         if self._follower.has_monitor is not self._recorded_monitor:
             self._recorded_monitor = self._follower.has_monitor
             self._switch.capabilities.update({Capability.FLOW_MONITOR: self._recorded_monitor})
@@ -232,7 +241,9 @@ class Connection:
         self.transport.handler = None
         self._stop_serving()
         self._mastership.end()
-        self._follower.conclude()
+        followed = self._follower.conclude()
+        if followed is not None:
+            self._switch.on_disconnected(followed, self._clock())
         if self._switch.mastership is self._mastership:
             self._switch.mastership = self._switch.follower = None
 

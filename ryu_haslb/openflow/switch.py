@@ -26,6 +26,7 @@ from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
@@ -167,14 +168,37 @@ class Switch:
         return Role.NONE if self.mastership is None else self.mastership.role
 
     def forget(self, now: float) -> None:
-        """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
+        """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed.
+
+        A member of a cluster remembers them: if the switch loses its rules, it may be the only one that knows them.
+        """
         served = [each.rules for each in self.fleet.values() if each is not self and each.channel is not None]
         self._balancer.ending.forget(
-            self.datapath_id, now, lambda sessions: set().union(*(each.on_way_among(sessions) for each in served))
+            self.datapath_id,
+            now,
+            lambda sessions: set().union(*(each.on_way_among(sessions) for each in served)),
+            lambda sessions: self._remember(sessions, now),
         )
         self.has_keys = False
         self.rules.forget()
         self.unrecovered.forget()
+
+    def _remember(self, sessions: list[Session], now: float) -> None:
+        if self.leadership is not None:
+            self.unrecovered.remembered.keep_sessions(
+                *(
+                    sessions,
+                    self.adjacencies.forwarding.actions,
+                    self._balancer.sessions.keys,
+                    self.leadership.followed,
+                    now,
+                )
+            )
+
+    def on_disconnected(self, followed: Followed, now: float) -> None:
+        """The connection has ended over which this member has followed the switch."""
+        if self.leadership is not None:
+            self.unrecovered.remembered.keep(followed, self.leadership.followed, now)
 
     def take(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""

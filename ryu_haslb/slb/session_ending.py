@@ -78,14 +78,21 @@ class SessionEnding:
         stale, self._stale_rules = self._stale_rules, []
         return stale
 
-    def forget(self, datapath_id: int, now: float, kept_of: KeptOf = lambda _: frozenset()) -> None:
+    def forget(
+        self,
+        datapath_id: int,
+        now: float,
+        kept_of: KeptOf = lambda _: frozenset(),
+        on_forgotten: Callable[[list[Session]], None] = lambda _: None,
+    ) -> None:
         """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
 
-        Of each slice, those that ``kept_of`` returns stay: other switches are about to have their rules. The rules of
-        all stay. The first slice is done now and the others by :meth:`continue_forgetting`; see :meth:`is_forgetting`.
+        Of each slice, those that ``kept_of`` returns stay: other switches are about to have their rules; the others are
+        handed to ``on_forgotten``. The rules of all stay. The first slice is done now and the others by
+        :meth:`continue_forgetting`; see :meth:`is_forgetting`.
         """
         self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]
-        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept_of)
+        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept_of, on_forgotten)
         self.continue_forgetting()
 
     def is_forgetting(self, datapath_id: int) -> bool:
@@ -105,7 +112,9 @@ class SessionEnding:
         self._sessions.remove(session)
         self.discard_rule(session)
 
-    def _forget_in_slices(self, datapath_id: int, now: float, kept_of: KeptOf) -> Iterator[int]:
+    def _forget_in_slices(
+        self, datapath_id: int, now: float, kept_of: KeptOf, on_forgotten: Callable[[list[Session]], None]
+    ) -> Iterator[int]:
         """Those without a rule that have sent a request after ``now`` are at another switch."""
         for sessions in self._sessions.slices(FORGOTTEN_PER_STEP):
             kept = kept_of(sessions)
@@ -115,6 +124,7 @@ class SessionEnding:
                 if each.rule_at == datapath_id
                 or (each.rule_at is None and each.last_request <= now and each not in kept)
             ]
+            on_forgotten(forgotten)
             for session in forgotten:
                 session.rule_at = None
             self.close_live(forgotten)

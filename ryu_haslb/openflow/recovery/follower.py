@@ -101,6 +101,12 @@ class Follower:
         return self.state is FollowerState.FOLLOWING
 
     @property
+    def has_read(self) -> bool:
+        """Whether the switch has rules of ours, which have been read."""
+        is_read = self.state in (FollowerState.FOLLOWING, FollowerState.PAUSED, FollowerState.POLLING)
+        return is_read and bool(self._keys)
+
+    @property
     def lag(self) -> Optional[float]:
         """Seconds by which the view may be behind the switch; None while nothing is followed."""
         now = self._now

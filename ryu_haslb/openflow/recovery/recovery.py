@@ -10,6 +10,9 @@ In a cluster a member that stood by has followed the rules (:mod:`.follower`). W
 pending at once, and the sessions are recovered some at a time, or as their mobiles send requests. If what it followed
 is current, nothing is read. If not, the switch is read as well, and a rule that is not read is forgotten.
 
+A switch may have lost its rules meanwhile. Those that are known from before (:mod:`.remembered`) are pending as well,
+and are installed when their sessions are recovered.
+
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
 removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
 it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
@@ -22,9 +25,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from enum import Enum, auto
+from itertools import islice
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.recovery.follower_states import Followed
+from ryu_haslb.openflow.recovery.remembered import Recalled
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH, RuleTarget, is_session_rule, without_chassis
 from ryu_haslb.openflow.wire_multipart import FlowStats
@@ -58,8 +63,9 @@ class Status(Enum):
     UNREAD = auto()
 
 
-#: Is called with each recovered session, or one that has begun before its rule was found, and the actions of the rule.
-OnRecovered = Callable[[Session, bytes], None]
+#: Is called with each recovered session, or one that has begun before its rule was found, and the actions of the rule;
+#: None if the switch has lost the rule.
+OnRecovered = Callable[[Session, Optional[bytes]], None]
 #: Is called with the tag and the virtual address of each rule that is to be removed.
 OnLost = Callable[[int, bytes], None]
 
@@ -85,6 +91,9 @@ class Recovery:
         self._attempts: dict[int, int] = {}
         #: The tags of followed rules that are still to be put to their targets.
         self._taken: list[int] = []
+        #: The same of rules that the switch has lost, and all targets of such.
+        self._recalled: dict[int, RuleTarget] = {}
+        self._lost_targets: dict[tuple[bytes, bytes], RuleTarget] = {}
         self._servers: Mapping[bytes, VirtualServer] = {}
         self._reals: dict[tuple[bytes, bytes], tuple[VirtualServer, RealServer]] = {}
 
@@ -128,6 +137,22 @@ class Recovery:
             *(self._datapath_id, len(self._taken), "" if followed.is_current else "; reading its session rules"),
         )
 
+    def recall(self, recalled: Recalled, now: float) -> None:
+        """The switch has lost its rules, of which these were known: their sessions are recovered as well."""
+        for virtual_address, actions in {(each.virtual_address, each.actions) for each in recalled.targets}:
+            server = self._servers.get(virtual_address)
+            if server is None or now < recalled.known_at + server.idle:
+                target = RuleTarget(virtual_address, actions, is_on_switch=False)
+                self._lost_targets[virtual_address, actions] = target
+                self._set_deadline(target, now)
+        self._recalled = recalled.rules
+        self._pending = {**recalled.rules, **self._pending}
+        LOG.warning(
+            "Switch %016x has lost all rules since it was connected here; installing those of %d sessions that this "
+            "member knows. It was restarted, or has no fail_mode=secure",
+            *(self._datapath_id, len(recalled.rules)),
+        )
+
     def adopt(self, row: FlowStats, now: float) -> bool:
         """Recover the session of a rule that was read after reading had been given up. False: it had been read."""
         tag = row.cookie >> COOKIE_MARK_BITS
@@ -162,7 +187,11 @@ class Recovery:
         The answers of home agents are not seen here. When its mobile has asked more often than a session may be
         retried, and when all real servers have been found and the rule leads to none of them, the rule is given up.
         """
-        target = self._pending[tag]
+        if tag in self._recalled:
+            self._put_to_lost_target(tag)
+        target = self._pending.get(tag)
+        if target is None:
+            return None
         server = self._servers.get(target.virtual_address)
         found = self._reals.get(target.key)
         if found is not None:
@@ -185,8 +214,10 @@ class Recovery:
         """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
         if self.is_complete:
             self._put_to_targets(now)
+        for tag in list(islice(self._recalled, _MAX_TAKEN_PER_TICK)):
+            self._put_to_lost_target(tag)
         budget = _MAX_PENDING_PER_TICK
-        for target in list(self._targets.values()) if self._pending else ():
+        for target in [*self._targets.values(), *self._lost_targets.values()] if self._pending else ():
             found = self._reals.get(target.key)
             if found is None and target.virtual_address in self._servers and target not in self._timed:
                 self._set_deadline(target, now)  # its virtual server was not known when the rule was
@@ -201,7 +232,8 @@ class Recovery:
                     self._recover(tag, target, *found, now)
                 else:
                     self.forget(tag)
-                    self._on_lost(tag, target.virtual_address)
+                    if target.is_on_switch:
+                        self._on_lost(tag, target.virtual_address)
         if not self._pending:
             self._attempts.clear()
             if self._is_awaited:
@@ -245,6 +277,18 @@ class Recovery:
             else:
                 self.forget(tag)
 
+    def _put_to_lost_target(self, tag: int) -> None:
+        """Put a rule that the switch has lost to its target, unless the switch has it again, or its time is over."""
+        target = self._recalled.pop(tag)
+        if self._pending.get(tag) is not target:
+            return
+        known = self._lost_targets.get((target.virtual_address, target.actions))
+        if known is None:
+            self.forget(tag)
+        else:
+            self._pending[tag] = known
+            known.tags.append(tag)
+
     def _set_deadline(self, target: RuleTarget, now: float) -> None:
         server = self._servers.get(target.virtual_address)
         if server is not None:
@@ -264,12 +308,13 @@ class Recovery:
 
     def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
         self.forget(tag)
-        is_taken = self._take_over_begun(tag, target.virtual_address, target.actions)
+        actions = target.actions if target.is_on_switch else None
+        is_taken = self._take_over_begun(tag, target.virtual_address, actions)
         if not (is_taken or self._balancer.sessions.is_full):
             self.recovered += 1
-            self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
+            self._on_recovered(self._balancer.recover(server, tag, real, now), actions)
 
-    def _take_over_begun(self, tag: int, virtual_address: bytes, actions: bytes) -> bool:
+    def _take_over_begun(self, tag: int, virtual_address: bytes, actions: Optional[bytes]) -> bool:
         """Give the rule to the session with this tag, which began by naming its home agent. False: there is none."""
         session = self._balancer.sessions.by_tag(tag)
         if session is None:

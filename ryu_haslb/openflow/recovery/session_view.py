@@ -7,6 +7,7 @@ too long to be ours are left out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -31,11 +32,15 @@ _TAG_HEADER, _TAG_END = oxm_header("eth_src").to_bytes(4, "big"), 10
 
 @dataclass(eq=False)
 class RuleTarget:
-    """Where rules lead: a virtual address and actions. ``tags`` are those of its pending rules, and of some others."""
+    """Where rules lead: a virtual address and actions. ``tags`` are those of its pending rules, and of some others.
+
+    ``is_on_switch`` is False when the switch has lost the rules.
+    """
 
     virtual_address: bytes
     actions: bytes
     deadline: float = 0.0
+    is_on_switch: bool = True
     tags: list[int] = field(default_factory=list)
 
     @property
@@ -59,7 +64,8 @@ def is_session_rule(row: FlowStats) -> bool:
 class Budget:
     """The number of rules that all views together may have. At the ``limit`` the largest view gives up its rules.
 
-    ``targets`` are those of all views; at :data:`MAX_TARGETS_OF_ALL` the view with most of them gives up.
+    ``targets`` are those of all views; at :data:`MAX_TARGETS_OF_ALL` the view with most of them gives up. What is only
+    remembered gives way to what is followed.
     """
 
     def __init__(self, limit: int) -> None:
@@ -71,21 +77,25 @@ class Budget:
         """Another rule is to be added to a view."""
         self.views.add(view)
         if self.used >= self.limit:
-            max(self.views, key=lambda each: len(each.rules)).exceed()
+            max(self.views, key=lambda each: (each.is_remembered, len(each.rules))).exceed()
 
     def make_room_for_target(self, view: SessionView) -> None:
         """Another target is to be added to a view."""
         self.views.add(view)
         if self.targets >= MAX_TARGETS_OF_ALL:
-            max(self.views, key=SessionView.count_targets).exceed()
+            max(self.views, key=lambda each: (each.is_remembered, len(each.targets))).exceed()
 
 
 class SessionView:
-    """Session rules within a budget. ``is_exceeded``: there were too many rules or targets, and none is kept."""
+    """Session rules within a budget. ``is_exceeded``: there were too many rules or targets, and none is kept.
 
-    def __init__(self, budget: Budget) -> None:
+    ``is_remembered``: the rules are those that a switch had before its connection was lost.
+    """
+
+    def __init__(self, budget: Budget, is_remembered: bool = False) -> None:
         self.rules: dict[int, RuleTarget] = {}
         self.is_exceeded = False
+        self.is_remembered = is_remembered
         self._budget = budget
         self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
         self._by_shape: dict[tuple[bytes, bytes], RuleTarget] = {}
@@ -94,10 +104,6 @@ class SessionView:
     def targets(self) -> list[RuleTarget]:
         """The targets of all rules, and of some that are gone."""
         return list(self._targets.values())
-
-    def count_targets(self) -> int:
-        """The number of :attr:`targets`."""
-        return len(self._targets)
 
     def end(self) -> None:
         """The rules are handed over, or are no longer needed: they are in the budget no more."""
@@ -111,6 +117,21 @@ class SessionView:
         self.end()
         self.is_exceeded = True
         self.rules, self._targets, self._by_shape = {}, {}, {}
+
+    def add(self, rules: Mapping[int, RuleTarget], targets: Iterable[RuleTarget]) -> None:
+        """Add many rules, and their targets. The view gives up its rules if they are too many."""
+        if self.is_exceeded:
+            return
+        budget = self._budget
+        budget.views.add(self)
+        before = len(self.rules), len(self._targets)
+        self.rules.update(rules)
+        for target in targets:
+            self._targets.setdefault((target.virtual_address, target.actions), target)
+        budget.used += len(self.rules) - before[0]
+        budget.targets += len(self._targets) - before[1]
+        if budget.used > budget.limit or budget.targets > MAX_TARGETS_OF_ALL:
+            self.exceed()
 
     def put(self, row: FlowStats) -> None:
         """A rule is there, or was added or modified; what is no session rule is left out.

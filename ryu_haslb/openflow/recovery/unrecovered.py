@@ -21,6 +21,7 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import Recovery, Status
+from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import TableOutput
@@ -39,6 +40,8 @@ Forward = Union[bytes, DropReason, None]
 class UnrecoveredSessions:
     """The unrecovered sessions of one switch; ``recovery`` is that of the present mastership.
 
+    ``remembered`` are those that this member of a cluster knows while it does not serve the switch.
+
     ``actions`` maps each real server that can be reached to the actions that lead to it.
     """
 
@@ -56,6 +59,7 @@ class UnrecoveredSessions:
         self._actions = actions
         self._table_output = table_output
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
+        self.remembered = RememberedSessions()
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
         rules.room.is_uncertain = True
 
@@ -77,6 +81,11 @@ class UnrecoveredSessions:
         self._rules.room.is_uncertain = True
         if followed.keys:
             self._balancer.sessions.keys.adopt(followed.keys)
+
+    def recall(self, now: float) -> None:
+        """This balancer serves the switch, which has lost its rules."""
+        if self.remembered:
+            self.recovery.recall(self.remembered.recall(), now)
 
     def begin(self, channel: Channel, has_sessions: bool, now: float) -> None:
         """The standing rules are in place: read the session rules, if the switch has a table of them."""
@@ -147,8 +156,11 @@ class UnrecoveredSessions:
         """The audit has read all rules."""
         self.recovery.end_adoption()
 
-    def _on_recovered(self, session: Session, actions: bytes) -> None:
-        """The rule of a session was found. Another version may have written it in another way."""
+    def _on_recovered(self, session: Session, actions: Optional[bytes]) -> None:
+        """The rule of a session was found. Another version may have written it in another way, or it is lost."""
+        if actions is None:
+            self._rules.install(session)
+            return
         self._rules.room.add(session.tag)
         if actions == self._actions.get(session.real):
             session.rule_at = self._datapath_id

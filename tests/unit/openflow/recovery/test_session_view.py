@@ -32,9 +32,9 @@ def test_the_switch_with_most_targets_gives_up_its_rules_when_all_have_too_many(
     put(honest, 10, rules=20)
     for number, liar in enumerate(liars):
         put(liar, 60 + number)
-        assert budget.targets == sum(view.count_targets() for view in views) <= 100
+        assert budget.targets == sum(len(view.targets) for view in views) <= 100
     assert [view.is_exceeded for view in views] == [False, True, True, True, True, False]
-    assert (len(honest.rules), honest.count_targets()) == (200, 10)
+    assert (len(honest.rules), len(honest.targets)) == (200, 10)
     for view in views:
         view.end()
     assert (budget.used, budget.targets, budget.views) == (0, 0, set())
@@ -46,9 +46,9 @@ def test_targets_without_rules_are_forgotten_before_a_switch_has_too_many(monkey
     view = SessionView(budget)
     for first in (1, 101, 201):
         put(view, 30, first=first)
-        assert view.count_targets() <= 50
+        assert len(view.targets) <= 50
         for row in flow_stats(flow_stats_reply(*(FlowRow(cookie_of(first + port << 16), MATCH) for port in range(30)))):
             view.remove(row)
         assert not view.rules
     put(view, 25)
-    assert (view.is_exceeded, budget.targets, len(view.rules)) == (False, view.count_targets(), 25)
+    assert (view.is_exceeded, budget.targets, len(view.rules)) == (False, len(view.targets), 25)

@@ -1,0 +1,109 @@
+"""A switch loses its rules, and its leader is lost as well: a member that lives knows its sessions."""
+
+from __future__ import annotations
+
+import pytest
+from cluster_switch import Led, Member
+
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.recovery.follower_states import Followed
+from ryu_haslb.openflow.recovery.remembered import RememberedSessions
+from ryu_haslb.openflow.recovery.session_view import Budget, RuleTarget
+from ryu_haslb.openflow.roles.arbiter import Role
+
+
+def lose_rules(led: Led, *members: Member) -> None:
+    """The switch loses these connections and all rules, as it does without controllers if it is not fail-secure."""
+    for member in members:
+        member.lose()
+    led.switch.datapath.clear()
+
+
+def homes(led: Led, member: Member) -> dict[str, int]:
+    return {mobile: member.request(mobile) for mobile in reversed(list(led.homes))}
+
+
+def session_rules(led: Led) -> int:
+    return len([each for each in led.switch.datapath.tables[Table.SESSIONS] if each.priority > 1])
+
+
+@pytest.mark.parametrize("stands_by_before", [False, True])
+def test_a_standby_knows_the_sessions_of_a_switch_that_has_lost_its_rules(stands_by_before: bool) -> None:
+    led = Led()
+    led.members.remove(led.leader)
+    lose_rules(led, led.leader, led.standby)
+    if stands_by_before:
+        led.standby.connect()
+        led.run(2)
+        led.standby.lead(2)
+    else:
+        led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
+        led.standby.connect()
+    led.run(0.2)
+    assert led.standby.switch.role is Role.MASTER
+    assert homes(led, led.standby) == led.homes
+    led.run(2)
+    assert session_rules(led) == len(led.homes)
+    assert sum(real.sessions for real in led.standby.balancer.reals()) == len(led.homes)
+    assert led.standby.balancer.statistics.assignments == 0
+
+
+def test_mobiles_that_send_at_once_keep_their_home_agents() -> None:
+    led = Led()
+    led.members.remove(led.leader)
+    lose_rules(led, led.leader, led.standby)
+    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
+    led.standby.connect()
+    led.settle()
+    assert homes(led, led.standby) == led.homes
+
+
+def test_a_former_leader_knows_its_sessions_if_no_other_member_has_led() -> None:
+    led = Led()
+    led.members.remove(led.standby)
+    lose_rules(led, led.leader, led.standby)
+    led.leader.leadership.is_leading = False
+    led.leader.connect()
+    led.run(2)
+    assert len(led.leader.balancer.sessions) == 0
+    led.leader.lead(3)
+    led.run(0.2)
+    assert homes(led, led.leader) == led.homes
+    led.run(2)
+    assert session_rules(led) == len(led.homes)
+
+
+def test_sessions_that_have_ended_meanwhile_are_not_remembered_where_the_switch_has_kept_its_rules() -> None:
+    led = Led()
+    led.standby.lose()
+    led.leader.balancer.clear_sessions()
+    led.run(0.2)
+    led.standby.connect()
+    led.run(2)
+    led.kill_leader()
+    led.run(1)
+    assert len(led.standby.balancer.sessions) == 0
+
+
+def test_what_is_older_than_the_idle_time_is_forgotten() -> None:
+    led = Led()
+    led.members.remove(led.leader)
+    lose_rules(led, led.leader, led.standby)
+    led.clock.run_until(led.clock.now + 301)
+    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
+    led.standby.connect()
+    led.run(2)
+    assert len(led.standby.balancer.sessions) == 0
+    assert led.standby.switch.unrecovered.recovery.is_over
+
+
+def test_what_is_remembered_gives_way_to_what_is_followed() -> None:
+    budget = Budget(limit=10)
+    target = RuleTarget(b"\x0a\1\1\x0a", b"actions")
+    remembered = [RememberedSessions(), RememberedSessions()]
+    for first, each in enumerate(remembered):
+        each.keep(Followed({first * 100 + tag: target for tag in range(6)}, [target], [b"key"], True), budget, 0.0)
+    assert [len(each) for each in remembered] == [6, 0], "the second one is too much"
+    assert budget.used == 6
+    remembered[0].discard()
+    assert (budget.used, budget.targets, budget.views) == (0, 0, set())
