@@ -40,7 +40,7 @@ from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
+from ryu_haslb.openflow.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved

@@ -16,7 +16,7 @@ from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
+from ryu_haslb.openflow.key_rules import KEY_LENGTH
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock

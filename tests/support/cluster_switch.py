@@ -14,9 +14,9 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.roles.fencing import Leadership
-from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
 from ryu_haslb.openflow.sockets.channel import MessageHandler
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.openflow.switch import Switch

@@ -1,8 +1,6 @@
-"""The keys of session tags on a switch: how they are written there, and read before the switch is served.
+"""Reads the keys of session tags from a switch before it is served: they stand in rules (:mod:`.key_rules`).
 
-A key stands in the cookies of standing rules that match no packet, since metadata is 0 in table 0, or since no frame
-has their source (:func:`.without_metadata`): three rules for each key, which hold 24 bits each. They are installed,
-audited and retired as all other standing rules are::
+::
 
     MASTER -> ask for all rules in table 0 that bear our mark
               -> rules of the purpose SESSION_KEY  -> the keys that they hold
@@ -13,64 +11,17 @@ audited and retired as all other standing rules are::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, Table, without_metadata
+from ryu_haslb.openflow.key_rules import STANDING_COOKIES, holds_key, key_metadata, keys_in
+from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_flow_mod import match_fields
-from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, flow_stats, flow_stats_request, has_more
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, UNKEYED
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Seconds without a part of the reply after which the switch is served without the keys of an earlier run.
 REPLY_TIMEOUT = 5.0
-
-_PART_LENGTH, _PARTS = 3, 3
-#: Bytes of a key.
-KEY_LENGTH = _PART_LENGTH * _PARTS
-#: The metadata that the first rule of the first key matches; the others count on. The lease has the one before.
-_FIRST_METADATA = COOKIE_MARK + 1
-_MARKS = range(_FIRST_METADATA, _FIRST_METADATA + MAX_KEYS * _PARTS)
-#: The metadata of the rule with each match, which has another form on a switch that does not match metadata.
-_METADATA_OF = {
-    canonical_match(match_fields(form)): metadata
-    for metadata in _MARKS
-    for form in ({"metadata": metadata}, without_metadata({"metadata": metadata}))
-}
-#: Standing rules have no tag and no holder in their cookies. PASS_OTHER is left out: it stays when a switch is retired.
-_STANDING_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose is not Purpose.PASS_OTHER)
-
-
-def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
-    """The standing rules that hold these keys; none if no tag is hashed with a key."""
-    keys = list(keys)
-    if keys[:1] == [UNKEYED]:
-        return
-    for number, key in enumerate(keys):
-        padded = key.ljust(KEY_LENGTH, b"\0")
-        for part in range(_PARTS):
-            data = int.from_bytes(padded[part * _PART_LENGTH : (part + 1) * _PART_LENGTH], "big")
-            yield Rule(Purpose.SESSION_KEY, {"metadata": _FIRST_METADATA + number * _PARTS + part}, data=data)
-
-
-def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
-    """The keys that the rules of table 0 hold, the newest first. An incomplete key is left out."""
-    parts: dict[int, bytes] = {}
-    has_standing_rules = False
-    for row in rows:
-        has_standing_rules = has_standing_rules or row.cookie in _STANDING_COOKIES
-        if row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            parts[_METADATA_OF.get(canonical_match(row.match), 0)] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
-    if not parts:
-        return [UNKEYED] if has_standing_rules else []
-    keys = []
-    for first in _MARKS[::_PARTS]:
-        if all(first + part in parts for part in range(_PARTS)):
-            key = b"".join(parts[first + part] for part in range(_PARTS))
-            keys.append(key if any(key) else UNKEYED)
-    return keys
 
 
 class KeyReading:
@@ -116,10 +67,10 @@ class KeyReading:
 
     def _keep(self, row: FlowStats) -> None:
         """Keep a row that shows a key, or that there are standing rules: one of each, as a reply may go on for ever."""
-        if row.cookie in _STANDING_COOKIES:
+        if row.cookie in STANDING_COOKIES:
             self._rows[None] = row
-        elif row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            metadata = _METADATA_OF.get(canonical_match(row.match))
+        elif holds_key(row):
+            metadata = key_metadata(row)
             if metadata is not None:
                 self._rows[metadata] = row
 

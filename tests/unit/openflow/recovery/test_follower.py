@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, monitor_notice, table_stats_reply
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.key_rules import key_rules
 from ryu_haslb.openflow.pipeline import (
     SESSION_PRIORITY,
     Purpose,
@@ -31,7 +32,6 @@ from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Fo
 from ryu_haslb.openflow.recovery.rule_reading import REPLY_TIMEOUT
 from ryu_haslb.openflow.recovery.session_view import Budget
 from ryu_haslb.openflow.rule_messages import delivery_actions
-from ryu_haslb.openflow.sessions.session_key import key_rules
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_flow_monitor import (
     ONF_ET_FLOW_MONITOR_CANCEL,

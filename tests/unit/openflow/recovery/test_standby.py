@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from cluster_switch import PORTS, Led, Network
 
+from ryu_haslb.openflow.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.recovery.follower import POLL_INTERVAL
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.roles.arbiter import Role
-from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
 
 
 def test_a_standby_follows_the_sessions_of_the_leader() -> None:

@@ -1,0 +1,72 @@
+"""The standing rules that hold the keys of session tags: how they are written, and read. Pure.
+
+A key stands in the cookies of rules that match no packet, since metadata is 0 in table 0, or since no frame has their
+source (:func:`.without_metadata`): three rules for each key, which hold 24 bits each. They are installed, audited and
+retired as all other standing rules are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Optional
+
+from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, without_metadata
+from ryu_haslb.openflow.wire_flow_mod import match_fields
+from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match
+from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
+from ryu_haslb.slb.session_keys import MAX_KEYS
+
+_PART_LENGTH, _PARTS = 3, 3
+#: Bytes of a key.
+KEY_LENGTH = _PART_LENGTH * _PARTS
+#: The metadata that the first rule of the first key matches; the others count on. The lease has the one before.
+_FIRST_METADATA = COOKIE_MARK + 1
+_MARKS = range(_FIRST_METADATA, _FIRST_METADATA + MAX_KEYS * _PARTS)
+#: The metadata of the rule with each match, which has another form on a switch that does not match metadata.
+_METADATA_OF = {
+    canonical_match(match_fields(form)): metadata
+    for metadata in _MARKS
+    for form in ({"metadata": metadata}, without_metadata({"metadata": metadata}))
+}
+#: Cookies of standing rules: no tag, no holder. PASS_OTHER is left out: it stays when a switch is retired.
+STANDING_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose is not Purpose.PASS_OTHER)
+
+
+def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
+    """The standing rules that hold these keys; none if no tag is hashed with a key."""
+    keys = list(keys)
+    if keys[:1] == [UNKEYED]:
+        return
+    for number, key in enumerate(keys):
+        padded = key.ljust(KEY_LENGTH, b"\0")
+        for part in range(_PARTS):
+            data = int.from_bytes(padded[part * _PART_LENGTH : (part + 1) * _PART_LENGTH], "big")
+            yield Rule(Purpose.SESSION_KEY, {"metadata": _FIRST_METADATA + number * _PARTS + part}, data=data)
+
+
+def holds_key(row: FlowStats) -> bool:
+    """Whether it is the row of a rule that holds a part of a key."""
+    return row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
+
+
+def key_metadata(row: FlowStats) -> Optional[int]:
+    """The metadata that tells which part of which key a rule holds; None if its match is not one of ours."""
+    return _METADATA_OF.get(canonical_match(row.match))
+
+
+def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
+    """The keys that the rules of table 0 hold, the newest first. An incomplete key is left out."""
+    parts: dict[int, bytes] = {}
+    has_standing_rules = False
+    for row in rows:
+        has_standing_rules = has_standing_rules or row.cookie in STANDING_COOKIES
+        if holds_key(row):
+            parts[key_metadata(row) or 0] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
+    if not parts:
+        return [UNKEYED] if has_standing_rules else []
+    keys = []
+    for first in _MARKS[::_PARTS]:
+        if all(first + part in parts for part in range(_PARTS)):
+            key = b"".join(parts[first + part] for part in range(_PARTS))
+            keys.append(key if any(key) else UNKEYED)
+    return keys
