@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.table_output import probe_frame
 from ryu_haslb.openflow.transactions import Transactions
@@ -70,9 +70,9 @@ def packet_in(number: int, identification: int) -> bytes:
     addresses = CLIENT + VIRTUAL.packed
     length = 8 + len(message)
     udp = struct.pack("!HHHH", 434, 434, length, 0)
-    udp_checksum = checksum(addresses + struct.pack("!HH", PROTOCOL_UDP, length) + udp + message)
+    udp_checksum = checksum(addresses + struct.pack("!HH", wire.PROTOCOL_UDP, length) + udp + message)
     datagram = udp[:6] + udp_checksum.to_bytes(2, "big") + message
-    header = struct.pack("!BBHHHBB", 0x45, 0, 20 + length, 0, 0, 64, PROTOCOL_UDP)
+    header = struct.pack("!BBHHHBB", 0x45, 0, 20 + length, 0, 0, 64, wire.PROTOCOL_UDP)
     header += checksum(header + bytes(2) + addresses).to_bytes(2, "big") + addresses
     frame = bytes(12) + b"\x08\x00" + header + datagram
     return packet_in_of(Purpose.PUNT_REQUEST, 3, frame)

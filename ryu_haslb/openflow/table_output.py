@@ -17,7 +17,7 @@ from typing import Final, Optional
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, chassis_address
+from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.sockets.channel import Channel
 
 LOG = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class TableOutput:
 def probe_frame(chassis_mac: bytes, virtual_address: bytes) -> bytes:
     """A UDP datagram without content to a virtual address."""
     udp = _UDP.pack(MOBILE_IP_PORT, MOBILE_IP_PORT, _UDP.size, 0)
-    fields = (0x45, 0, _IPV4.size + len(udp), 0, 0, 1, PROTOCOL_UDP)
+    fields = (0x45, 0, _IPV4.size + len(udp), 0, 0, 1, wire.PROTOCOL_UDP)
     header = _IPV4.pack(*fields, 0, bytes(4), virtual_address)
     ethernet = chassis_mac + PROBE_TAG.to_bytes(6, "big") + wire.ETHERTYPE_IPV4.to_bytes(2, "big")
     return ethernet + _IPV4.pack(*fields, checksum(header), bytes(4), virtual_address) + udp

@@ -15,8 +15,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
-from ryu_haslb.openflow.wire import Value
+from ryu_haslb.openflow.wire import PROTOCOL_UDP, Value
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, Optional
 
+from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, OFPVID_NONE, OFPVID_PRESENT, Value
+
 
 class Location(NamedTuple):
     """How to reach a neighbour: its Ethernet address, the port, and the VLAN of the tag there (None: untagged)."""
@@ -15,6 +17,16 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mac.hex(':')} at port {self.port}, " + (f"VLAN {self.vlan}" if self.vlan else "untagged")
+
+
+def ipv4_from(location: Location) -> dict[str, Value]:
+    """Matches IPv4 packets that come from a location."""
+    return {
+        "in_port": location.port,
+        "eth_src": location.mac.hex(":"),
+        "vlan_vid": OFPVID_NONE if location.vlan is None else location.vlan | OFPVID_PRESENT,
+        "eth_type": ETHERTYPE_IPV4,
+    }
 
 
 class PlaceState(Enum):

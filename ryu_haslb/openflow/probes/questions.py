@@ -30,7 +30,7 @@ from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.neighbours.places import Location, ipv4_from
 from ryu_haslb.openflow.packets import arp
 from ryu_haslb.openflow.packets.frame import without_vlan_tag
 from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
@@ -43,8 +43,8 @@ from ryu_haslb.openflow.packets.probe_frames import (
     read_echo_reply,
     registration_request,
 )
-from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose, Rule, chassis_address
-from ryu_haslb.openflow.replies import ipv4_from, read_reply
+from ryu_haslb.openflow.packets.reply_frame import read_reply
+from ryu_haslb.openflow.pipeline import Purpose, Rule, chassis_address
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire_packet import packet_out
 from ryu_haslb.slb.balancer import Balancer
@@ -221,7 +221,7 @@ def answer_rule(location: Location, addresses: tuple[bytes, bytes], ports: Optio
     if ports is None:
         match["ip_proto"] = PROTOCOL_ICMP
     else:
-        match.update({"ip_proto": PROTOCOL_UDP, "udp_src": ports[0], "udp_dst": ports[1]})
+        match.update({"ip_proto": wire.PROTOCOL_UDP, "udp_src": ports[0], "udp_dst": ports[1]})
     return Rule(Purpose.PUNT_PROBE_REPLY, match)
 
 
