@@ -169,6 +169,7 @@ class Election:
         self.claimed_at = 0.0
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
+        self._must_queue_anew = False
         self._connected_at: Optional[float] = None
         self._has_been_connected = self._was_leader_before = False
         self._is_leader_back, self._lock_trial_at = False, 0.0
@@ -188,6 +189,8 @@ class Election:
         """Whether the database is to be asked for the lock."""
         if self._resigned_until is not None and now < self._resigned_until:
             return False
+        if self._must_queue_anew:
+            return False
         if not self._leaves_lock(now):
             return True
         return self._connected_at is not None and now >= self._lock_trial_at
@@ -197,6 +200,8 @@ class Election:
         if view.is_impossible and view.generation != self._claimed:  # the next claim replaces it
             view = view._replace(generation=0, leader="")
         self._view = view
+        if not (view.has_lock or view.is_contended):
+            self._must_queue_anew = False
         self._newest_in_database = max(self._newest_in_database, view.generation)
         self._has_seen_leader |= view.leader != ""
         if not view.is_connected:
@@ -246,6 +251,10 @@ class Election:
         if self.is_leading and generation > self.generation and not (self._is_confirmed or is_master_elsewhere):
             return self._stand_by(ElectionEvent.DEPOSED)
         return []
+
+    def queue_anew(self) -> None:
+        """Let other members that stand by be before this one in the queue for the lock: leave it, and ask again."""
+        self._must_queue_anew = True
 
     def resign(self, now: float) -> None:
         """Let another member lead. This one goes on until it does."""

@@ -35,6 +35,8 @@ RECORD_DELAY = 1.0
 RECORD_TIMEOUT = 10.0
 #: Seconds from the beginning of a leadership for which the leader before may still say that it leads.
 RIVAL_DELAY = 1.0
+#: Seconds after which a member that stands by, and reaches fewer switches than another one, queues for the lock anew.
+QUEUE_INTERVAL = 3.0
 #: Rivals that are counted and logged.
 MAX_RIVALS = 1000
 
@@ -55,6 +57,7 @@ class Membership:
         self._sample: Optional[MemberInfo] = None
         self._said_beat = -1
         self._reach = Reach()
+        self._queued_at = -QUEUE_INTERVAL
         self._latest: Optional[Switchover] = None
         self._reason = "", ""  # the leader before, or that of now, and why it has resigned
         self._rivals: set[tuple[str, int, int]] = set()
@@ -78,9 +81,11 @@ class Membership:
         return counted({key for key, each in switches.items() if each.answers(now)}, self._fleet.established)
 
     def _reached(self) -> int:
-        """Let another member lead that has reached more switches for long. Returns how many this one reaches."""
+        """Let another member lead that reaches more switches. Returns how many this one reaches."""
         member, now = self._member, self._clock()
         reached = self._count_reached()
+        if member.state is MemberState.STANDBY:
+            self._queue(reached, now)
         if not member.is_leading or member.leadership.is_resigning or not member.is_connected:
             self._reach.forget()
             return reached
@@ -90,6 +95,14 @@ class Membership:
             LOG.warning("cluster: %s reaches %d switches, and another member reaches more", member.name, reached)
             member.resign("reaches_fewer_switches")
         return reached
+
+    def _queue(self, reached: int, now: float) -> None:
+        """The database gives the lock to the member that has asked for it first: that should reach all switches."""
+        member = self._member
+        others = [each for each in member.members.present(now) if each.name not in (member.name, member.leader)]
+        if now >= self._queued_at + QUEUE_INTERVAL and any(each.switches > reached for each in others):
+            self._queued_at = now
+            member.election.queue_anew()
 
     def _info(self, beat: int) -> MemberInfo:
         member = self._member

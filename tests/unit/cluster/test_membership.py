@@ -9,7 +9,7 @@ import pytest
 from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
-from ryu_haslb.cluster.election import MemberState, View
+from ryu_haslb.cluster.election import LEADERS_ADVANCE, Election, MemberState, View
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import (
     ABSENCE_TIMEOUT,
@@ -19,11 +19,14 @@ from ryu_haslb.cluster.member_rows import (
     SWITCHOVER,
     MemberInfo,
 )
-from ryu_haslb.cluster.membership import RECORD_DELAY, RECORD_TIMEOUT, RIVAL_DELAY, Membership
+from ryu_haslb.cluster.membership import QUEUE_INTERVAL, RECORD_DELAY, RECORD_TIMEOUT, RIVAL_DELAY, Membership
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.reach import SILENT_SHARE, SURPASSED_TIMEOUT
 from ryu_haslb.cluster.rows import Value
 from ryu_haslb.openflow.roles.arbiter import Role
+
+#: What the database shows to a member that waits for the lock.
+WAITING = View(is_connected=True, has_lock=False, generation=1, leader="member-c", is_contended=True)
 
 
 class SwitchState:
@@ -110,6 +113,44 @@ def test_a_leader_that_another_member_surpasses_resigns(joined: Joined, is_conne
         joined.other(beat=second)
     assert joined.member.leadership.is_resigning
     assert joined.member.resigning == "reaches_fewer_switches"
+
+
+def standing_by(joined: Joined, leader: str) -> Election:
+    """This member waits for the lock, which the leader has."""
+    election = joined.member.election
+    election.state = MemberState.STANDBY
+    election.observe(WAITING._replace(leader=leader), joined.now)
+    joined.now += LEADERS_ADVANCE
+    assert election.wants_lock(joined.now)
+    return election
+
+
+def test_a_standby_lets_another_one_be_first_that_reaches_more_switches(joined: Joined) -> None:
+    """The database gives the lock to the member that has waited for it longest."""
+    election = standing_by(joined, "member-c")
+    joined.other(switches=1)
+    joined.switches[2].is_answering = False
+    joined.own_row()
+    assert election.wants_lock(joined.now), "the other one reaches no more"
+    joined.other(beat=2)
+    joined.own_row()
+    election.observe(WAITING, joined.now)
+    assert not election.wants_lock(joined.now)
+    election.observe(WAITING._replace(is_contended=False), joined.now)
+    joined.own_row()
+    assert election.wants_lock(joined.now), "it has left the queue, and waits again, behind the other one"
+    joined.now += QUEUE_INTERVAL
+    joined.own_row()
+    assert not election.wants_lock(joined.now), "the queue may have been formed anew"
+
+
+def test_a_standby_does_not_wait_for_the_leader_that_is_lost(joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
+    election = standing_by(joined, "member-b")
+    monkeypatch.setattr(Member, "leader", "member-b")
+    joined.switches[2].is_answering = False
+    joined.other()
+    joined.own_row()
+    assert election.wants_lock(joined.now)
 
 
 def test_made_up_switches_of_a_member_that_does_not_reach_an_established_one_do_not_count(joined: Joined) -> None:
