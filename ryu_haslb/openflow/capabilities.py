@@ -86,7 +86,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.METADATA: Row(
         "the match of metadata",
         "tells the rule for everything else from a table-miss rule of others",
-        "rejection of the rules",
+        "rejection of a rule",
         "the rule for everything else is the table-miss rule; another controller may replace it until the next audit",
     ),
     Capability.SESSION_TABLE: Row(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration, Switching
@@ -217,22 +218,35 @@ class Installation:
                 self._on_rejected(error)
 
         metered = self.upkeep.meters.are_supported
-
-        def conclude_table_miss(error: Optional[wire.Error]) -> None:
-            if error is not None and not self._is_installing and self._choice.on_rejected(error):
-                self.install()
-                return
-            in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
-            sent = [rule_messages.as_sent(rule, metered, layout) for rule in in_place]
-            self.upkeep.audit.expect(sent, self._clock())
-
         self.transactions.submit(
             lambda xid: messages_of(rules, metered, xid, layout),
             conclude,
             revoke=lambda error: self._on_late_rejection(rules, error),
         )
+        self._submit_table_miss(rules, metered, layout)
+
+    def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
+        """Send the rule for everything else, behind all others."""
+
+        def conclude(error: Optional[wire.Error]) -> None:
+            if error is not None and not self._is_installing:
+                if self._choice.rejects_metadata(error):
+                    without = self._switch.layout = replace(layout, has_metadata=False)
+                    self._submit_table_miss(list(without.fit(rules)), metered, without)
+                    return
+                if self._choice.on_rejected(error):
+                    self.install()
+                    return
+            in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
+            sent = [rule_messages.as_sent(rule, metered, layout) for rule in in_place]
+            self.upkeep.audit.expect(sent, self._clock())
+
         self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
-        self.transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)
+        self.transactions.submit(
+            lambda xid: rule_messages.table_miss(rules, xid, layout),
+            conclude,
+            revoke=lambda error: self._on_late_table_miss_rejection(layout, error, conclude),
+        )
 
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
@@ -253,6 +267,14 @@ class Installation:
         """The switch rejects standing rules behind the barrier reply; it may send an error for each of them."""
         if rules is self._sent and self.is_serving and not self._is_installing:  # else others are on their way already
             self._on_rejected(error)
+        return True
+
+    def _on_late_table_miss_rejection(
+        self, layout: Layout, error: wire.Error, conclude: Callable[[wire.Error], None]
+    ) -> bool:
+        """The switch rejects the rule for everything else behind the barrier reply."""
+        if layout == self._switch.layout and self.is_serving and not self._is_installing:
+            conclude(error)
         return True
 
     def _stop_serving(self) -> None:

@@ -1,8 +1,7 @@
 """The standing rules that hold the keys of session tags: how they are written, and read. Pure.
 
-A key stands in the cookies of rules that match no packet, since metadata is 0 in table 0, or since no frame has their
-source (:func:`.without_metadata`): three rules for each key, which hold 24 bits each. They are installed, audited and
-retired as all other standing rules are.
+A key stands in the cookies of rules that match no packet (:func:`.no_packet`): three rules for each key, which hold 24
+bits each. They are installed, audited and retired as all other standing rules are.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, without_metadata
+from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, no_packet
 from ryu_haslb.openflow.wire_flow_mod import match_fields
 from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
@@ -19,15 +18,10 @@ from ryu_haslb.slb.session_keys import MAX_KEYS
 _PART_LENGTH, _PARTS = 3, 3
 #: Bytes of a key.
 KEY_LENGTH = _PART_LENGTH * _PARTS
-#: The metadata that the first rule of the first key matches; the others count on. The lease has the one before.
-_FIRST_METADATA = COOKIE_MARK + 1
-_MARKS = range(_FIRST_METADATA, _FIRST_METADATA + MAX_KEYS * _PARTS)
-#: The metadata of the rule with each match, which has another form on a switch that does not match metadata.
-_METADATA_OF = {
-    canonical_match(match_fields(form)): metadata
-    for metadata in _MARKS
-    for form in ({"metadata": metadata}, without_metadata({"metadata": metadata}))
-}
+#: The number of the first rule of the first key; the others count on. The lease has the one before.
+_FIRST_NUMBER = COOKIE_MARK + 1
+_NUMBERS = range(_FIRST_NUMBER, _FIRST_NUMBER + MAX_KEYS * _PARTS)
+_NUMBER_OF = {canonical_match(match_fields(no_packet(number))): number for number in _NUMBERS}
 #: Cookies of standing rules: no tag, no holder. PASS_OTHER is left out: it stays when a switch is retired.
 STANDING_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose is not Purpose.PASS_OTHER)
 
@@ -41,7 +35,7 @@ def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
         padded = key.ljust(KEY_LENGTH, b"\0")
         for part in range(_PARTS):
             data = int.from_bytes(padded[part * _PART_LENGTH : (part + 1) * _PART_LENGTH], "big")
-            yield Rule(Purpose.SESSION_KEY, {"metadata": _FIRST_METADATA + number * _PARTS + part}, data=data)
+            yield Rule(Purpose.SESSION_KEY, no_packet(_FIRST_NUMBER + number * _PARTS + part), data=data)
 
 
 def holds_key(row: FlowStats) -> bool:
@@ -49,9 +43,9 @@ def holds_key(row: FlowStats) -> bool:
     return row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
 
 
-def key_metadata(row: FlowStats) -> Optional[int]:
-    """The metadata that tells which part of which key a rule holds; None if its match is not one of ours."""
-    return _METADATA_OF.get(canonical_match(row.match))
+def key_number(row: FlowStats) -> Optional[int]:
+    """The number that tells which part of which key a rule holds; None if its match is not one of ours."""
+    return _NUMBER_OF.get(canonical_match(row.match))
 
 
 def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
@@ -61,11 +55,11 @@ def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
     for row in rows:
         has_standing_rules = has_standing_rules or row.cookie in STANDING_COOKIES
         if holds_key(row):
-            parts[key_metadata(row) or 0] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
+            parts[key_number(row) or 0] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
     if not parts:
         return [UNKEYED] if has_standing_rules else []
     keys = []
-    for first in _MARKS[::_PARTS]:
+    for first in _NUMBERS[::_PARTS]:
         if all(first + part in parts for part in range(_PARTS)):
             key = b"".join(parts[first + part] for part in range(_PARTS))
             keys.append(key if any(key) else UNKEYED)

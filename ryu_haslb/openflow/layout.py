@@ -10,7 +10,7 @@ own (:mod:`.learning`)::
                 tables: flooding
     none        nothing: rules of others switch the packets, and no rule of ours matches them
 
-A switch that does not match metadata gets other matches in its place (:func:`.without_metadata`).
+A switch that does not match metadata gets the rule for everything else without it: it is 0 in table 0.
 
 On a switch with one table there are neither session rules nor copies of replies in a table of their own.
 """
@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, Action, Purpose, Rule, Table, without_metadata
+from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, Action, Purpose, Rule, Table
+from ryu_haslb.openflow.wire import Value
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
 
 #: Ports that a packet is flooded to one by one, at most: a message has 64 kB.
@@ -86,7 +87,7 @@ class Layout:
                 continue
             if self.switching is Switching.NONE and (rule.action is Action.PASS or rule.purpose in _TOUCHING_OTHERS):
                 continue
-            yield rule if self.has_metadata else replace(rule, match=without_metadata(rule.match))
+            yield rule if self.has_metadata else replace(rule, match=_without_metadata(rule.match))
 
     def instructions(self, action: Action) -> bytes:
         """The instructions of a rule with this action."""
@@ -115,6 +116,10 @@ class Layout:
         if self.is_learning:
             return _Steps(b"", Table.DESTINATIONS)
         return _Steps(self.flood if self.switching is Switching.LEARN else b"")
+
+
+def _without_metadata(match: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in match.items() if name != "metadata"}
 
 
 def flood_to(ports: Iterable[int]) -> bytes:

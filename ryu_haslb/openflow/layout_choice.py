@@ -19,7 +19,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.layout import Layout, flood_to
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Table
+from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.wire_description import Description
 
@@ -41,8 +41,6 @@ _BAD_TABLE = (
     (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID),
     (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_TABLE_ID),
 )
-#: The cookies of rules that match metadata.
-_WITH_METADATA = frozenset(each.cookie for each in (Purpose.SESSION_KEY, Purpose.PASS_OTHER))
 
 
 class SwitchingSource(Enum):
@@ -152,9 +150,6 @@ class LayoutChoice:
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         code, switching = (error.type, error.code), self.decision.switching
-        if error.type == wire.OFPET_BAD_MATCH and self.has_metadata and _may_be_about_metadata(error):
-            self.has_metadata = False
-            return True
         may_be_normal = code == _BAD_OUT_PORT or code in _BAD_COMBINATION
         if may_be_normal and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
@@ -169,6 +164,13 @@ class LayoutChoice:
             self.tables = Table.DESTINATIONS.value if self.tables > Table.DESTINATIONS else 1
             return True
         return False
+
+    def rejects_metadata(self, error: wire.Error) -> bool:
+        """Whether the switch rejects the rule for everything else, the only one with metadata, for its match."""
+        if error.type != wire.OFPET_BAD_MATCH or not self.has_metadata:
+            return False
+        self.has_metadata = False
+        return True
 
     def rejects_flood(self, error: wire.Error) -> bool:
         """Whether the switch rejects a packet-out because it has no port FLOOD."""
@@ -187,8 +189,3 @@ class LayoutChoice:
         switching = self.decision.switching
         flood = flood_to(ports) if self.floods_by_ports else Layout().flood
         return Layout(switching, self.tables, flood, self.has_session_table, self.has_metadata)
-
-
-def _may_be_about_metadata(error: wire.Error) -> bool:
-    """Whether a rule that matches metadata was rejected; it may be, if the error does not show which one was."""
-    return error.cookie is None or error.cookie & SESSION_KEY_MASK in _WITH_METADATA

@@ -318,15 +318,12 @@ def udp_match(address: str, port: int) -> dict[str, Value]:
     return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address, "udp_dst": port}
 
 
-def without_metadata(match: Mapping[str, Value]) -> dict[str, Value]:
-    """The same on a switch that does not match metadata.
+def no_packet(number: int) -> dict[str, Value]:
+    """Matches no packet, for a rule that holds something in its cookie; ``number`` of 16 bits tells such rules apart.
 
-    Metadata is 0 in table 0: a match of 0 is none there, and what matches another value matches no packet.
+    Not by metadata, which is 0 in table 0: a switch that accepts that match and ignores it would take all for the rule.
     """
-    metadata = match.get("metadata", 0)
-    rest = {name: value for name, value in match.items() if name != "metadata"}
-    assert isinstance(metadata, int)
-    return {**rest, "eth_src": _NO_SOURCE_PREFIX + metadata.to_bytes(2, "big")} if metadata else rest
+    return {"eth_src": (_NO_SOURCE_PREFIX + number.to_bytes(2, "big")).hex(":")}
 
 
 def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) -> dict[str, Value]:

@@ -40,11 +40,9 @@ class Judgement(NamedTuple):
 
 _C = Capability
 _BASE = (
-    *(_C.PACKET_OUT, _C.PACKET_IN, _C.OUTPUT, _C.MATCHES, _C.METADATA, _C.SET_ETH_SRC, _C.SET_ETH_DST),
+    *(_C.PACKET_OUT, _C.PACKET_IN, _C.OUTPUT, _C.MATCHES, _C.SET_ETH_SRC, _C.SET_ETH_DST),
     _C.COOKIE_DELETION,
 )
-#: What the balancer does without if the switch rejects it, and not if the switch accepts and ignores it.
-_REJECTABLE = frozenset({_C.METADATA})
 _SERVING = (
     *(_C.METADATA, _C.BARRIERS, _C.SESSION_TABLE, _C.TABLE_OUTPUT, _C.BUNDLES, _C.METERS),
     *(_C.FLOW_STATISTICS, _C.IDLE_TIMEOUT, _C.FLOW_REMOVED),
@@ -76,7 +74,7 @@ def serves(findings: Findings) -> bool:
 
 
 def _judge(mode: Mode, findings: Findings) -> Judgement:
-    lacking = tuple(each for each in mode.needs if _is_missed(each, findings))
+    lacking = tuple(each for each in mode.needs if _result(each, findings).lacks)
     if lacking or findings.is_silent:
         return Judgement(mode, Verdict.CANNOT_SERVE, lacking)
     untried = tuple(each for each in mode.needs if _is_untried(each, findings))
@@ -84,12 +82,6 @@ def _judge(mode: Mode, findings: Findings) -> Judgement:
         return Judgement(mode, Verdict.NOT_KNOWN, (), untried)
     without = tuple(each for each in mode.uses if _result(each, findings).lacks)
     return Judgement(mode, Verdict.WORKS_WITHOUT if without else Verdict.WORKS, without, untried)
-
-
-def _is_missed(capability: Capability, findings: Findings) -> bool:
-    """Whether a mode that needs the capability cannot do without."""
-    result = _result(capability, findings)
-    return result.lacks and not (capability in _REJECTABLE and result is Result.REJECTED)
 
 
 def _result(capability: Capability, findings: Findings) -> Result:

@@ -2,8 +2,8 @@
 
 The balancer that is MASTER adds this rule again every second. The balancers that wait are SLAVE and may read flow
 statistics: the age of the rule in them is the time since the last renewal, by the switch's own clock. The rule matches
-no packet, since metadata is 0 in table 0, or since no frame has its source (:func:`.without_metadata`). Its cookie has
-our mark in bits 0 to 15, the purpose 0xFE in bits 16 to 31, and the holder of the lease in bits 32 to 63.
+no packet (:func:`.no_packet`). Its cookie has our mark in bits 0 to 15, the purpose 0xFE in bits 16 to 31, and the
+holder of the lease in bits 32 to 63.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Table, without_metadata
+from ryu_haslb.openflow.pipeline import Table, no_packet
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match_fields, match_of
 from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, flow_ages, flow_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, cookie_of
@@ -25,9 +25,7 @@ NO_HOLDER = 0
 
 _LEASE_COOKIE_MASK = 0xFFFFFFFF
 _PRIORITY, _TURNS = 1, 2
-_MATCH = {"metadata": COOKIE_MARK}
-#: The match of a lease on a switch that matches metadata, and on one that does not.
-_FIELDS = (match_fields(without_metadata(_MATCH)), match_fields(_MATCH))
+_FIELDS = match_fields(no_packet(COOKIE_MARK))
 _DROP = apply_actions(b"")
 
 
@@ -47,10 +45,8 @@ def holder_id(address: tuple[str, int]) -> int:
     return int.from_bytes(digest, "big") or 1
 
 
-def renewal(xid: int, holder: int, turn: int, has_metadata: bool = True) -> bytes:
+def renewal(xid: int, holder: int, turn: int) -> bytes:
     """The messages that add the lease anew. ``turn`` alternates: 0, 1, 0, 1.
-
-    ``has_metadata``: whether the switch matches metadata.
 
     The rule of the turn before the last is deleted first: some switches (Lagopus) keep the cookie and the age of a rule
     that is added again, against OpenFlow 1.3.5, section 6.4. That of the last turn stays, so that a full table, which
@@ -59,22 +55,22 @@ def renewal(xid: int, holder: int, turn: int, has_metadata: bool = True) -> byte
     new = FlowMod(
         wire.OFPFC_ADD,
         *(Table.CLASSIFIER, holder << 32 | LEASE_COOKIE, 0, _PRIORITY + turn),
-        match=match_of(_FIELDS[has_metadata]),
+        match=match_of(_FIELDS),
         instructions=_DROP,
     )
-    return _deletion(xid, turn, has_metadata) + new.pack(xid)
+    return _deletion(xid, turn) + new.pack(xid)
 
 
-def given_up(xid: int, has_metadata: bool = True) -> bytes:
+def given_up(xid: int) -> bytes:
     """The messages that give the lease up. One rule stays, with the priority that versions before had."""
-    return renewal(xid, NO_HOLDER, 0, has_metadata) + _deletion(xid, 1, has_metadata)
+    return renewal(xid, NO_HOLDER, 0) + _deletion(xid, 1)
 
 
-def _deletion(xid: int, turn: int, has_metadata: bool) -> bytes:
+def _deletion(xid: int, turn: int) -> bytes:
     return FlowMod(
         wire.OFPFC_DELETE_STRICT,
         *(Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK, _PRIORITY + turn),
-        match=match_of(_FIELDS[has_metadata]),
+        match=match_of(_FIELDS),
     ).pack(xid)
 
 
@@ -91,7 +87,7 @@ def has_cookie(cookie: int) -> bool:
 def is_lease(row: FlowStats) -> bool:
     """Whether a rule is a lease, in table, priority and match."""
     is_in_place = row.table == Table.CLASSIFIER and 0 <= row.priority - _PRIORITY < _TURNS
-    return is_in_place and has_cookie(row.cookie) and canonical_match(row.match) in map(canonical_match, _FIELDS)
+    return is_in_place and has_cookie(row.cookie) and canonical_match(row.match) == canonical_match(_FIELDS)
 
 
 def request(xid: int) -> bytes:

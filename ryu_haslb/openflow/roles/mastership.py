@@ -61,8 +61,6 @@ class Mastership(Arbiter):
         self._turn = 0
         self._lease: Optional[Lease] = None
         self._is_lease_readable = True
-        self._has_metadata = True
-        self._renewal_xid: Optional[int] = None
         self._absent_since: Optional[float] = None
         self._claimed: Optional[int] = None
         self._renewed_at = 0.0
@@ -84,7 +82,7 @@ class Mastership(Arbiter):
 
     def give_up(self, xid: int) -> list[bytes]:
         """The messages that let another balancer serve the switch at once; this one stops serving it."""
-        return [lease.given_up(xid, self._has_metadata)] if self.role is Role.MASTER else []
+        return [lease.given_up(xid)] if self.role is Role.MASTER else []
 
     def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
         """Handle a message that concerns the role. False when it is another."""
@@ -101,12 +99,6 @@ class Mastership(Arbiter):
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error. False when it does not concern the role."""
         self._is_lease_readable &= xid != self._question.get("lease")
-        is_about_lease = xid == self._renewal_xid if error.cookie is None else lease.has_cookie(error.cookie)
-        if error.type == wire.OFPET_BAD_MATCH and is_about_lease:
-            if self._has_metadata and self.role is Role.MASTER:
-                self._has_metadata = False
-                self._renew(now)
-            return True
         return super().on_error(xid, error, now)
 
     def _further_question(self) -> bytes:
@@ -116,12 +108,11 @@ class Mastership(Arbiter):
 
     def _renew(self, now: float) -> None:
         self._renewed_at = now
-        self._renewal_xid = self._channel.next_xid()
-        self._channel.transmit(self._renewal(self._renewal_xid, self._holder))
+        self._channel.transmit(self._renewal(self._channel.next_xid(), self._holder))
 
     def _renewal(self, xid: int, holder: int) -> bytes:
         self._turn = 1 - self._turn
-        return lease.renewal(xid, holder, self._turn, self._has_metadata)
+        return lease.renewal(xid, holder, self._turn)
 
     def _on_changed(self, reply: RoleReply, now: float) -> None:
         if self._claimed is None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.key_rules import STANDING_COOKIES, holds_key, key_metadata, keys_in
+from ryu_haslb.openflow.key_rules import STANDING_COOKIES, holds_key, key_number, keys_in
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -70,9 +70,9 @@ class KeyReading:
         if row.cookie in STANDING_COOKIES:
             self._rows[None] = row
         elif holds_key(row):
-            metadata = key_metadata(row)
-            if metadata is not None:
-                self._rows[metadata] = row
+            number = key_number(row)
+            if number is not None:
+                self._rows[number] = row
 
     def _end(self) -> None:
         self._xid = None

@@ -131,7 +131,7 @@ def test_rules_that_were_sent_before_a_rejection_showed_a_lack_show_no_further_o
 
 
 def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without() -> None:
-    """Without keys of session tags it is the only rule with metadata."""
+    """It is the only rule with metadata, and the others are not sent again."""
     switch, metadata = FakeSwitch(), wire.oxm("metadata", 0)
     bad_field = (wire.OFPET_BAD_MATCH, 6)
     switch.rejects = lambda message: bad_field if message[1] == wire.OFPT_FLOW_MOD and metadata in message else None

@@ -11,7 +11,6 @@ from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
 from ryu_haslb.openflow.key_rules import KEY_LENGTH, key_rules, keys_in
-from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import (
     CHASSIS_PREFIX,
     SESSION_KEY_MASK,
@@ -20,6 +19,7 @@ from ryu_haslb.openflow.pipeline import (
     chassis_address,
     dispatch_address,
     dispatch_match,
+    no_packet,
 )
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.wire_flow_mod import match
@@ -52,36 +52,25 @@ def test_what_is_written_is_read_in_its_order(keys: list[bytes], is_upgraded: bo
     assert read(*reversed(rules)) == keys
 
 
-@given(st.lists(KEYS, min_size=1, max_size=MAX_KEYS, unique=True))
-def test_keys_are_read_from_a_switch_that_does_not_match_metadata(keys: list[bytes]) -> None:
-    """Their rules match group addresses as sources, which no frame has (IEEE 802.3, section 3.2.3)."""
-    rules = list(standing_rules(CONFIGURATION, 1, keys=keys, layout=Layout(has_metadata=False)))
-    assert not [rule for rule in rules if "metadata" in rule.match]
-    sources = [rule.match["eth_src"] for rule in rules if rule.purpose is Purpose.SESSION_KEY]
-    assert len(set(sources)) == len(sources)
-    assert all(isinstance(each, bytes) and each[0] & 1 for each in sources)
-    assert read(*rules) == keys
-
-
-@pytest.mark.parametrize("has_metadata", [True, False])
-def test_keys_are_read_from_a_switch_that_reports_each_field_with_its_mask(has_metadata: bool) -> None:
+def test_keys_are_read_from_a_switch_that_reports_each_field_with_its_mask() -> None:
     rows = []
-    for rule in Layout(has_metadata=has_metadata).fit(key_rules([KEY])):
+    for rule in key_rules([KEY]):
         ((name, value),) = rule.match.items()
-        packed = value.to_bytes(8, "big") if isinstance(value, int) else value
-        assert isinstance(packed, bytes)
-        masked = packed.hex(":"), (b"\xff" * len(packed)).hex(":")
-        rows.append(FlowRow(rule.cookie, match({name: masked}), table=0, priority=rule.priority))
+        assert isinstance(value, str)
+        rows.append(FlowRow(rule.cookie, match({name: (value, "ff:ff:ff:ff:ff:ff")}), table=0, priority=rule.priority))
     assert keys_in(flow_stats(flow_stats_reply(*rows))) == [KEY]
 
 
-@given(KEYS)
-def test_no_rule_of_a_key_looks_like_that_of_a_session(key: bytes) -> None:
-    """The tag of a session has bit 41 set, and so has its cookie bit 57. And no packet has metadata in table 0."""
-    for rule in key_rules([key]):
+@given(st.lists(KEYS, min_size=1, max_size=MAX_KEYS, unique=True))
+def test_no_rule_of_a_key_looks_like_that_of_a_session_or_matches_a_packet(keys: list[bytes]) -> None:
+    """The tag of a session has bit 41 set, and so has its cookie bit 57. No frame has a group address as its source
+    (IEEE 802.3, section 3.2.3), and a switch that ignores metadata does not ignore that."""
+    rules = list(key_rules(keys))
+    for rule in rules:
         assert rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
         assert not rule.cookie >> 57 & 1
-        assert rule.match["metadata"]
+        assert bytes.fromhex(str(rule.match["eth_src"]).replace(":", ""))[0] & 1
+    assert len({rule.match["eth_src"] for rule in rules}) == len(rules)
 
 
 def test_rules_without_a_key_are_of_an_earlier_version() -> None:
@@ -91,7 +80,7 @@ def test_rules_without_a_key_are_of_an_earlier_version() -> None:
 def test_an_empty_or_retired_switch_has_no_keys() -> None:
     """PASS_OTHER stays on a retired switch; the lease has a holder in its cookie."""
     lease = FlowRow(
-        0x1234 << 32 | 0xFE << COOKIE_MARK_BITS | COOKIE_MARK, match({"metadata": COOKIE_MARK}), table=0, priority=1
+        0x1234 << 32 | 0xFE << COOKIE_MARK_BITS | COOKIE_MARK, match(no_packet(COOKIE_MARK)), table=0, priority=1
     )
     assert keys_in(flow_stats(flow_stats_reply(lease))) == []
     assert read(Rule(Purpose.PASS_OTHER, {"metadata": 0})) == []

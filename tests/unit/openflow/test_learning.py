@@ -424,15 +424,13 @@ def test_what_a_switch_rejects_leads_to_the_next_layout_until_none_is_left() -> 
     assert not choice.on_rejected(REJECTED_TABLE)
 
 
-@pytest.mark.parametrize("purpose", [Purpose.PASS_OTHER, Purpose.SESSION_KEY, Purpose.PUNT_ARP_REQUEST])
-def test_a_rejected_match_of_metadata_leads_to_a_layout_without(purpose: Purpose) -> None:
-    """A rejected match in a rule that has no metadata says nothing about it."""
+def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
     choice = LayoutChoice(64, None)
-    rejected = FlowMod(wire.OFPFC_ADD, 0, purpose.cookie).pack(1)[:64]
-    is_about_metadata = purpose is not Purpose.PUNT_ARP_REQUEST
-    assert choice.on_rejected(wire.Error(wire.OFPET_BAD_MATCH, 6, rejected)) is is_about_metadata
-    assert choice.layout(()) == Layout(tables=64, has_metadata=not is_about_metadata)
-    assert not choice.on_rejected(wire.Error(wire.OFPET_BAD_MATCH, 6, rejected)), "it is tried once"
+    rejected = wire.Error(wire.OFPET_BAD_MATCH, 6, b"")
+    assert not choice.on_rejected(rejected), "the other rules do not match it"
+    assert choice.rejects_metadata(rejected)
+    assert choice.layout(()) == Layout(tables=64, has_metadata=False)
+    assert not choice.rejects_metadata(rejected), "it is tried once"
 
 
 def test_a_packet_is_flooded_to_ports_and_not_to_reserved_ones() -> None:

@@ -29,6 +29,7 @@ LACKS: dict[str, dict[str, Any]] = {
     "FLOOD": {"flood": False},
     "flow monitor": {"flow_monitor": False},
     "roles": {"roles": False},
+    "the match of metadata, which it ignores": {"habits": (("ignored_matches", frozenset({METADATA})),)},
     "the match of metadata": {"habits": (("rejected_matches", frozenset({METADATA})),)},
     "all tables but one": {"tables": 1},
 }
@@ -56,6 +57,7 @@ FOUND_OUT: dict[str, set[Capability]] = {
     "FLOOD": {Capability.FLOOD},
     "flow monitor": set(),
     "roles": {Capability.ROLES},
+    "the match of metadata, which it ignores": set(),
     "the match of metadata": {Capability.METADATA},
     "all tables but one": {Capability.SESSION_TABLE},
 }

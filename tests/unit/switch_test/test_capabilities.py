@@ -230,13 +230,12 @@ def test_a_field_that_cannot_be_matched_is_named() -> None:
     assert not serves(findings)
 
 
-def test_metadata_may_be_rejected_and_not_be_ignored() -> None:
-    """Ignored, the rules that no packet is to match would take every packet."""
-    findings = TestedSwitch(CABLE, rejected_matches=frozenset({METADATA})).examine()
+@pytest.mark.parametrize("habit", ["rejected_matches", "ignored_matches"])
+def test_metadata_may_be_rejected_or_ignored(habit: str) -> None:
+    """It is 0 in table 0: the one rule that matches it is to match every packet."""
+    findings = TestedSwitch(CABLE, **{habit: frozenset({METADATA})}).examine()
     assert lacking(findings) == {C.METADATA}
     assert verdicts(findings)["dispatched"] is Verdict.WORKS_WITHOUT
-    findings = TestedSwitch(CABLE, ignored_matches=frozenset({METADATA})).examine()
-    assert verdicts(findings)["dispatched"] is Verdict.CANNOT_SERVE
 
 
 def test_a_switch_without_eth_src_can_neither_use_table_nor_be_served() -> None:
