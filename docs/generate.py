@@ -31,6 +31,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.capabilities import CAPABILITIES
+from ryu_haslb.openflow.key_rules import ignores_normal_rule
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import (
@@ -96,6 +97,7 @@ def flow_table() -> Iterator[str]:
             *_reply_rules(),
             *_mute_rules(),
             *_learning_rules(),
+            ignores_normal_rule(0),
             *_probe_rules(),
         ],
         key=lambda rule: rule.purpose,
@@ -153,6 +155,8 @@ class Row(NamedTuple):
 def _standing_row(rule: Rule) -> Row:
     action = f"{rule.action.value}, metered" if rule.meter else rule.action.value
     cookie, why = f"{rule.purpose.cookie:#x}", purpose_name(rule.purpose)
+    if rule.purpose is Purpose.IGNORES_NORMAL:
+        cookie = f"24 bits of a hash followed by {rule.purpose.cookie:08x}"
     if rule.purpose is Purpose.SESSION_KEY:
         cookie = f"24 bits of the key followed by {rule.purpose.cookie:08x}"
     if rule.purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE):

@@ -103,14 +103,15 @@ class Connection:
         else:
             self._key_reading = KeyReading(self.transport, self._on_keys, self._clock())
 
-    def _on_keys(self, keys: list[bytes]) -> None:
-        """The keys of session tags that were found on the switch: rules with these tags can be recovered now.
+    def _on_keys(self, keys: list[bytes], ignores_normal: Optional[int]) -> None:
+        """What the switch remembers of an earlier run: rules with tags of these keys can be recovered now.
 
         A switch without keys has none of our rules: it has lost them if it had any.
         """
         self._has_lost_rules = not keys
         self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys)
         self._switch.has_keys = True
+        self._switch.take_ignores_normal(ignores_normal)
         self._serve()
 
     def _serve(self) -> None:

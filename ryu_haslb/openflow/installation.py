@@ -21,6 +21,7 @@ from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.openflow.key_rules import ignores_normal_rule
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.layout_choice import LayoutChoice
 from ryu_haslb.openflow.normal_check import NormalCheck
@@ -70,7 +71,6 @@ class Installation:
         self._sent: list[Rule] = []
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
-        self._choice.seen = switch.normal_seen
         self._normal_check = NormalCheck(
             transport, transport.id, lambda: switch.admission.backlog.all_requests, self._on_normal_seen
         )
@@ -93,6 +93,7 @@ class Installation:
     def install(self) -> None:
         """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
         self._is_installing = True
+        self._choice.seen = self._switch.normal_seen
         self.upkeep.audit.suspend()
         self._transport.transmit(set_config(self._transport.next_xid()))
         self.upkeep.meters.install(lambda: self._submit(rule_messages.replacement))
@@ -199,6 +200,8 @@ class Installation:
         switch.switching_source = self._choice.decision.source
         keys = self._balancer.sessions.keys
         rules = self._sent = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
+        if self._choice.to_remember is not None:
+            rules.append(ignores_normal_rule(self._choice.to_remember))
         self.upkeep.audit.suspend()
         if messages_of is rule_messages.replacement or layout != switch.layout:
             switch.set_layout(layout)

@@ -1,7 +1,10 @@
-"""The standing rules that hold the keys of session tags: how they are written, and read. Pure.
+"""The standing rules that remember something for the next run: how they are written, and read. Pure.
 
 A key stands in the cookies of rules that match no packet (:func:`.no_packet`): three rules for each key, which hold 24
 bits each. They are installed, audited and retired as all other standing rules are.
+
+One further such rule holds 24 bits of a hash of the switch's description, if that was seen to ignore NORMAL
+(:mod:`.normal_check`). A switch that takes its place has no such rule, or another description.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from ryu_haslb.slb.session_keys import MAX_KEYS
 _PART_LENGTH, _PARTS = 3, 3
 #: Bytes of a key.
 KEY_LENGTH = _PART_LENGTH * _PARTS
+#: The number of the rule that remembers that a switch ignores NORMAL.
+_IGNORES_NORMAL = COOKIE_MARK - 1
 #: The number of the first rule of the first key; the others count on. The lease has the one before.
 _FIRST_NUMBER = COOKIE_MARK + 1
 _NUMBERS = range(_FIRST_NUMBER, _FIRST_NUMBER + MAX_KEYS * _PARTS)
@@ -36,6 +41,16 @@ def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
         for part in range(_PARTS):
             data = int.from_bytes(padded[part * _PART_LENGTH : (part + 1) * _PART_LENGTH], "big")
             yield Rule(Purpose.SESSION_KEY, no_packet(_FIRST_NUMBER + number * _PARTS + part), data=data)
+
+
+def ignores_normal_rule(description: int) -> Rule:
+    """The standing rule that remembers that the switch with this digest of its description ignores NORMAL."""
+    return Rule(Purpose.IGNORES_NORMAL, no_packet(_IGNORES_NORMAL), data=description)
+
+
+def ignores_normal(row: FlowStats) -> Optional[int]:
+    """The digest in the rule of :func:`ignores_normal_rule`; None if it is another rule."""
+    return row.cookie >> 32 if row.cookie & SESSION_KEY_MASK == Purpose.IGNORES_NORMAL.cookie else None
 
 
 def holds_key(row: FlowStats) -> bool:

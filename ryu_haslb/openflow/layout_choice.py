@@ -81,9 +81,9 @@ class SwitchingDecision(NamedTuple):
 
 
 class NormalSeen(NamedTuple):
-    """What the counters of the ports of a switch with this description have shown: whether NORMAL forwards."""
+    """What the counters of a switch's ports have shown: whether NORMAL forwards. ``description`` is its digest."""
 
-    description: Description
+    description: int
     forwards: bool
 
 
@@ -128,9 +128,18 @@ class LayoutChoice:
             return SwitchingSource.SWITCH_TEST, record.forwards_normal
         if self._is_of(IGNORES_NORMAL):
             return SwitchingSource.MAKE, False
-        if self.seen is not None and self.seen.description == self._description:
+        if self.seen is not None and self.seen.description == self._description.digest:
             return SwitchingSource.COUNTERS, self.seen.forwards
         return SwitchingSource.DEFAULT, None
+
+    @property
+    def to_remember(self) -> Optional[int]:
+        """The digest of the description of a switch that learns because its counters have shown that it ignores NORMAL.
+
+        The next run is to know it.
+        """
+        is_seen = self.decision.source is SwitchingSource.COUNTERS and self.decision.switching is Switching.LEARN
+        return self._description.digest if is_seen else None
 
     @property
     def must_check_normal(self) -> bool:
@@ -140,7 +149,7 @@ class LayoutChoice:
 
     def see(self, forwards: bool) -> NormalSeen:
         """The counters of the ports show whether NORMAL forwards."""
-        self.seen = NormalSeen(self._description, forwards)
+        self.seen = NormalSeen(self._description.digest, forwards)
         return self.seen
 
     def _is_of(self, makes: Collection[str]) -> bool:

@@ -3,18 +3,21 @@
 Some switches accept rules with output to NORMAL and drop the packets. So the check sends packets to an address that no
 host has, and looks which ports count them::
 
-    BEFORE   packets to ALL     -> some ports count them            -> TRIED
-                                -> none does                        -> OVER: nothing can be seen
-    TRIED    packets to NORMAL  -> one of these ports counts them   -> OVER: it forwards
-                                -> none does in 6 s                 -> WATCHED
+    BEFORE   packets to ALL     -> some ports count them             -> TRIED
+                                -> none does                         -> OVER: nothing can be seen
+    TRIED    packets to NORMAL  -> one of these ports counts them    -> OVER: it forwards
+                                -> none does in 3 readings           -> WATCHED
     WATCHED  packets of others, as our rules with NORMAL count them, since the beginning of TRIED
-                                -> ports send fewer than half, 18 s -> OVER: it does not forward
-                                -> else, for 10 minutes             -> OVER
+                                -> ports send fewer than half, three
+                                   times in a row, each 3 readings   -> OVER: it does not forward
+                                -> else, a hundred times             -> OVER
 
 One without the other proves nothing: a switch with VLANs may not forward what comes from the controller, and what
 others send may be such as no switch forwards. Requests that were dispatched meanwhile do not count. Counters may be
-some 10 s old, and are cleared at times: what they show must hold for 18 s, and ports that have sent less than was
-dispatched show nothing.
+some 10 s old, and are cleared at times: so they are read every 2 s, what they show must hold for 18 s, and ports that
+have sent less than was dispatched show nothing. The packets to ALL show whether counters are prompt: they are if half a
+second later the packets are counted, twice in a row, as counters that are updated less than once a second never are.
+Prompt counters are read every half second, and the check takes 6 s.
 """
 
 from __future__ import annotations
@@ -33,8 +36,12 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Packets that are sent to ALL, and to NORMAL.
 PACKETS = 20
-#: Seconds after the standing rules are in place until the check begins, and between two readings of the counters.
-BEGIN_DELAY, READ_INTERVAL = 2.0, 2.0
+#: Seconds after the standing rules are in place until the check begins.
+BEGIN_DELAY = 0.5
+#: Seconds between two readings of the counters, and of those that are prompt or may be.
+READ_INTERVAL, PROMPT_INTERVAL = 2.0, 0.5
+#: Times in a row that packets to ALL must be counted at once.
+PROMPT_ROUNDS = 2
 #: Seconds without a reply after which the switch is asked for its counters no more.
 REPLY_TIMEOUT = 30.0
 #: Readings after which packets count as not sent: hardware updates its counters every few seconds.
@@ -43,8 +50,8 @@ MAX_READINGS = 3
 MAX_WINDOWS = 100
 #: How often in a row, since the same beginning, the ports must have sent too few of them.
 SILENT_WINDOWS = 3
-#: Packets of others in this time that prove something: NORMAL need not forward the BPDUs of neighbours.
-MIN_OTHERS = 10
+#: Packets of others in so many seconds that prove something: NORMAL need not forward the BPDUs of neighbours.
+MIN_OTHERS, MIN_OTHERS_TIME = 10, 6.0
 _DESTINATION = bytes.fromhex("0a51b7000001")
 #: Not that of the chassis address: a packet to ALL leaves by blocked ports as well, where none may learn that.
 _SOURCE_PREFIX = bytes.fromhex("0e51b7")
@@ -64,8 +71,12 @@ class _Stage(Enum):
 
 
 class _Reading(NamedTuple):
-    """The packets that each port has sent, those that our rules with NORMAL have matched, and dispatched requests."""
+    """The packets that each port has sent, those that our rules with NORMAL have matched, and dispatched requests.
 
+    ``at`` is the time when they were asked for.
+    """
+
+    at: float
     sent: dict[int, int]
     others: int
     dispatched: int
@@ -89,6 +100,8 @@ class NormalCheck:
         self._frame = head + bytes(46)
         self._due_at: Optional[float] = None
         self._asked_at = 0.0
+        self._interval = PROMPT_INTERVAL
+        self._prompt_rounds = 0
         self._readings = self._windows = self._silent_windows = 0
         self._packet_xid: Optional[int] = None
         self._asked: dict[int, bool] = {}
@@ -102,7 +115,7 @@ class NormalCheck:
         if self._due_at is None:
             self._due_at = now + BEGIN_DELAY
         if self._stage is not _Stage.OVER and now >= self._due_at:
-            self._due_at = now + READ_INTERVAL
+            self._due_at = now + self._interval
             if not self._asked:
                 self._asked_at = now
                 self._read()
@@ -139,7 +152,7 @@ class NormalCheck:
         del self._asked[xid]
         if not self._asked:
             sent = {port: packets for port, packets in self._sent.items() if port < wire.OFPP_MAX}
-            self._on_read(_Reading(sent, self._others, self._dispatched()))
+            self._on_read(_Reading(self._asked_at, sent, self._others, self._dispatched()))
         return True
 
     def _read(self) -> None:
@@ -158,23 +171,37 @@ class NormalCheck:
         more = {port: packets - before.sent.get(port, 0) for port, packets in now.sent.items()}
         if self._stage is _Stage.BEFORE:
             self._counting = frozenset(port for port, packets in more.items() if packets >= PACKETS)
-            if self._counting:
-                self._base = now
-                self._send(wire.OFPP_NORMAL, _Stage.TRIED)
-            elif self._readings >= MAX_READINGS:
-                self.end()
+            self._on_all_read(now)
         elif self._stage is _Stage.TRIED and any(more.get(port, 0) >= PACKETS + dispatched for port in self._counting):
             self.end()
             self._conclude(True)
         elif self._readings >= MAX_READINGS:
             self._judge(sum(more.values()) - dispatched, now.others - before.others, now)
 
+    def _on_all_read(self, now: _Reading) -> None:
+        """Packets were sent to ALL, and the ports in ``_counting`` have counted them."""
+        is_prompt = self._interval == PROMPT_INTERVAL
+        if not self._counting:
+            if is_prompt:
+                self._interval, self._due_at, self._readings = READ_INTERVAL, self._asked_at + READ_INTERVAL, 0
+            elif self._readings >= MAX_READINGS:
+                self.end()
+            return
+        self._base = now
+        self._prompt_rounds += is_prompt
+        if is_prompt and self._prompt_rounds < PROMPT_ROUNDS:
+            self._send(wire.OFPP_ALL, _Stage.BEFORE)
+        else:
+            self._send(wire.OFPP_NORMAL, _Stage.TRIED)
+
     def _judge(self, sent: int, others: int, now: _Reading) -> None:
         """The ports have sent so many packets that were not dispatched, and others so many to NORMAL."""
         self._stage, self._readings, self._windows = _Stage.WATCHED, 0, self._windows + 1
-        if others >= MIN_OTHERS and 0 <= 2 * sent < others:
+        is_silent = 0 <= 2 * sent < max(others, 1)
+        assert self._base is not None
+        if is_silent and others >= MIN_OTHERS:
             self._silent_windows += 1
-        else:
+        elif not is_silent or now.at >= self._base.at + MIN_OTHERS_TIME:
             self._silent_windows, self._base = 0, now
         if self._silent_windows == SILENT_WINDOWS:
             self.end()

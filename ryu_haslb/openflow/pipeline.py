@@ -132,6 +132,7 @@ class Purpose(IntEnum):
     LEARN_NOTHING = 28
     PUNT_PROBE_REPLY = 29
     DROP_FORGED_PROBE = 30
+    IGNORES_NORMAL = 31
 
     @property
     def cookie(self) -> int:
@@ -185,6 +186,7 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PUNT_SESSION_MISS: Entry(Table.SESSIONS, 1, Action.PUNT),
     Purpose.PASS_REPLY: Entry(Table.CLASSIFIER, 1, Action.PASS_AND_GOTO_REPLIES),
     Purpose.SESSION_KEY: Entry(Table.CLASSIFIER, 1, Action.DROP),
+    Purpose.IGNORES_NORMAL: Entry(Table.CLASSIFIER, 1, Action.DROP),
     Purpose.COPY_REPLY: Entry(Table.REPLIES, 1, Action.PUNT, metered=True),
     Purpose.FLOOD_UNKNOWN: Entry(Table.DESTINATIONS, 1, Action.FLOOD_AND_GOTO_SOURCES),
     Purpose.DROP_RESERVED: Entry(Table.DESTINATIONS, 50000, Action.DROP),
@@ -205,6 +207,9 @@ LEARNING_PURPOSES = frozenset({Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED, Pur
 LEARNED_PURPOSES = frozenset({Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE, Purpose.LEARN_NOTHING})
 #: The purposes of the rules that stay when the balancer retires: without them the switch would forward nothing.
 STAYING_PURPOSES = frozenset({Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED})
+#: The purposes of the rules that match no packet, and hold something for the next balancer in their cookies.
+MEMORY_PURPOSES = frozenset({Purpose.SESSION_KEY, Purpose.IGNORES_NORMAL})
+MEMORY_COOKIES = frozenset(purpose.cookie for purpose in MEMORY_PURPOSES)
 #: The bits of a cookie by which a rule of the purpose SESSION_KEY is recognized: all but its data. A tag sets bit 57.
 SESSION_KEY_MASK = 0xFF000000FFFFFFFF
 #: The priority of session rules in the table SESSIONS.

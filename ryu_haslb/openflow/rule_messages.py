@@ -12,6 +12,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
+    MEMORY_PURPOSES,
     PIPELINE,
     REPLY_PURPOSES,
     SESSION_KEY_MASK,
@@ -130,7 +131,7 @@ def session_slice_removal(xid: int, number: int, slices: int) -> list[bytes]:
 
 def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
     """Messages that delete our standing rules, all but those that the switch needs to forward at all."""
-    with_data = {Purpose.SESSION_KEY, *LEARNED_PURPOSES}
+    with_data = MEMORY_PURPOSES | LEARNED_PURPOSES
     exact = [
         FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
         for purpose in Purpose

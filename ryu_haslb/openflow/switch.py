@@ -205,6 +205,15 @@ class Switch:
         self.admission.on_takeover(now)
         self.unrecovered.take(followed, now)
         self.has_keys = self.has_keys or bool(followed.keys)
+        self.take_ignores_normal(followed.ignores_normal)
+
+    def take_ignores_normal(self, description: Optional[int]) -> None:
+        """An earlier run has seen that the switch with this digest of its description ignores NORMAL; None: it has not.
+
+        What this run has seen itself is newer.
+        """
+        if description is not None and self.normal_seen is None:
+            self.normal_seen = NormalSeen(description, forwards=False)
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, a probe, or the recovery of sessions. False: another error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
@@ -22,6 +23,11 @@ class Description(NamedTuple):
     hardware: str = ""
     software: str = ""
     serial: str = ""
+
+    @property
+    def digest(self) -> int:
+        """24 bits by which another switch, or another version, is told from this one."""
+        return int.from_bytes(blake2b("\0".join(self).encode(), digest_size=3).digest(), "big")
 
 
 def description_request(xid: int) -> bytes:

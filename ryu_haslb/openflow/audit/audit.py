@@ -32,11 +32,11 @@ from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
+    MEMORY_COOKIES,
     PIPELINE,
     REPLY_PURPOSES,
     SESSION_KEY_MASK,
     TEMPORARY_PURPOSES,
-    Purpose,
     Table,
 )
 from ryu_haslb.openflow.rule_messages import SentRule
@@ -145,7 +145,7 @@ class Audit:
 
     def on_flow_removed(self, cookie: int, now: float) -> bool:
         """A rule has left its table. False when it is not a standing rule of ours."""
-        if cookie & _STANDING_MASK != COOKIE_MARK and cookie & SESSION_KEY_MASK != Purpose.SESSION_KEY.cookie:
+        if cookie & _STANDING_MASK != COOKIE_MARK and cookie & SESSION_KEY_MASK not in MEMORY_COOKIES:
             return False
         self._due_at = min(self._due_at, now + _FLOW_REMOVED_DELAY)
         return True

@@ -21,6 +21,7 @@ from ryu_haslb.openflow.audit.sent_rules import Kind, kind_of
 from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
 from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
+    MEMORY_PURPOSES,
     PIPELINE,
     REPLY_PURPOSES,
     SESSION_KEY_MASK,
@@ -39,7 +40,7 @@ MAX_RULES = 1000
 #: Rules that are remembered at most, over all looks of a comparison.
 MAX_SUSPECTED = 10_000
 #: The purposes of rules whose cookies have data.
-_WITH_DATA = LEARNED_PURPOSES | {Purpose.SESSION_KEY}
+_WITH_DATA = LEARNED_PURPOSES | MEMORY_PURPOSES
 #: Seconds for which a temporary rule stays at most.
 _MAX_TIME = {purpose: MUTE_INTERVAL if purpose in STORM_PURPOSES else RULE_TIMEOUT for purpose in TEMPORARY_PURPOSES}
 

@@ -24,7 +24,7 @@ import logging
 from typing import Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Table
+from ryu_haslb.openflow.pipeline import MEMORY_COOKIES, SESSION_KEY_MASK, Table
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerEvent, FollowerState
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
@@ -76,6 +76,7 @@ class Follower:
         self._view = SessionView(budget)
         self._fresh = self._view  # the view that rows are read into
         self._keys: list[bytes] = []
+        self._ignores_normal: Optional[int] = None
         self._key_reading: Optional[KeyReading] = None
         self._are_keys_stale = False
         self._reading: Optional[RuleReading] = None
@@ -132,7 +133,8 @@ class Follower:
         followed = None
         if self.state not in (FollowerState.OFF, FollowerState.WAITING):
             view = self._view
-            followed = Followed(view.rules, view.targets, [] if self._are_keys_stale else self._keys, self.is_current)
+            keys = [] if self._are_keys_stale else self._keys
+            followed = Followed(view.rules, view.targets, keys, self.is_current, self._ignores_normal)
         self._stop()
         self._move(FollowerEvent.CONCLUDED)
         return followed
@@ -233,8 +235,8 @@ class Follower:
         if self._key_reading is None:
             self._key_reading = KeyReading(self._channel, self._on_keys, now)
 
-    def _on_keys(self, keys: list[bytes]) -> None:
-        self._keys, self._key_reading = keys, None
+    def _on_keys(self, keys: list[bytes], ignores_normal: Optional[int]) -> None:
+        self._keys, self._ignores_normal, self._key_reading = keys, ignores_normal, None
         if self._are_keys_stale:
             self._read_keys(self._now)
 
@@ -256,7 +258,7 @@ class Follower:
         try:
             for event, rule in flow_updates(message):
                 if rule.table == _CLASSIFIER:
-                    if rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
+                    if rule.cookie & SESSION_KEY_MASK in MEMORY_COOKIES:
                         self._read_keys(now)
                 elif event == ONFFME_DELETED:
                     view.remove(rule)
@@ -299,7 +301,7 @@ class Follower:
         if self._key_reading is not None:
             self._key_reading.cancel()
         self._key_reading = self._reading = self._barrier = None
-        self._keys, self._are_keys_stale = [], False
+        self._keys, self._ignores_normal, self._are_keys_stale = [], None, False
         self._view.end()
         self._fresh.end()
         self._view = self._fresh = SessionView(self._budget)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow.recovery.session_view import RuleTarget
 
@@ -57,10 +57,12 @@ FOLLOWER_TRANSITIONS: dict[tuple[FollowerState, FollowerEvent], FollowerState] =
 class Followed(NamedTuple):
     """What was followed: the target of each session rule by its tag, all targets, and the keys of tags.
 
-    ``is_current``: there are no other session rules. ``keys`` is empty if they are not known.
+    ``is_current``: there are no other session rules. ``keys`` is empty if they are not known. ``ignores_normal`` is the
+    digest of the description of a switch that was seen to ignore NORMAL.
     """
 
     rules: dict[int, RuleTarget]
     targets: list[RuleTarget]
     keys: list[bytes]
     is_current: bool
+    ignores_normal: Optional[int] = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.key_rules import STANDING_COOKIES, holds_key, key_number, keys_in
+from ryu_haslb.openflow.key_rules import STANDING_COOKIES, holds_key, ignores_normal, key_number, keys_in
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -25,13 +25,16 @@ REPLY_TIMEOUT = 5.0
 
 
 class KeyReading:
-    """Asks one switch for its keys, once; ``conclude`` is called with them."""
+    """Asks one switch for what it remembers, once. ``conclude`` is called with the keys, and with the digest of the
+    description of the switch if that was seen to ignore NORMAL.
+    """
 
-    def __init__(self, channel: Channel, conclude: Callable[[list[bytes]], None], now: float) -> None:
+    def __init__(self, channel: Channel, conclude: Callable[[list[bytes], Optional[int]], None], now: float) -> None:
         self._conclude = conclude
         self._xid: Optional[int] = channel.next_xid()
         self._heard_at = now
         self._rows: dict[object, FlowStats] = {}
+        self._ignores_normal: Optional[int] = None
         channel.transmit(flow_stats_request(self._xid, Table.CLASSIFIER, COOKIE_MARK, COOKIE_MARK_MASK))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -69,6 +72,8 @@ class KeyReading:
         """Keep a row that shows a key, or that there are standing rules: one of each, as a reply may go on for ever."""
         if row.cookie in STANDING_COOKIES:
             self._rows[None] = row
+        elif ignores_normal(row) is not None:
+            self._ignores_normal = ignores_normal(row)
         elif holds_key(row):
             number = key_number(row)
             if number is not None:
@@ -76,4 +81,4 @@ class KeyReading:
 
     def _end(self) -> None:
         self._xid = None
-        self._conclude(keys_in(self._rows.values()))
+        self._conclude(keys_in(self._rows.values()), self._ignores_normal)

@@ -12,6 +12,7 @@ from ryu_haslb.openflow.normal_check import (
     MAX_READINGS,
     MAX_WINDOWS,
     PACKETS,
+    PROMPT_INTERVAL,
     READ_INTERVAL,
     SILENT_WINDOWS,
     NormalCheck,
@@ -24,15 +25,21 @@ PORTS = (1, 2, 3)
 
 
 class Switch:
-    """A switch with these counters, which a test changes, and the check of it."""
+    """A switch with these counters, which a test changes, and the check of it.
 
-    def __init__(self, counts: bool = True, all_forwards: int = len(PORTS), normal_forwards: int = 0) -> None:
+    ``is_late``: it counts the first packets to ALL some seconds after it has sent them.
+    """
+
+    def __init__(
+        self, counts: bool = True, all_forwards: int = len(PORTS), normal_forwards: int = 0, is_late: bool = True
+    ) -> None:
         self.sent = dict.fromkeys(PORTS, 0)
         self.others = self.dispatched = self.xid = self.packets = self.bytes_sent = 0
         self.found: list[bool] = []
         self.xids: list[int] = []
         self.frames: set[bytes] = set()
-        self.now = 100.0
+        self.now, self.interval = 100.0, READ_INTERVAL
+        self.is_late = is_late
         self._counts, self._outputs = counts, {wire.OFPP_ALL: all_forwards, wire.OFPP_NORMAL: normal_forwards}
         self.check = NormalCheck(self, 1, lambda: self.dispatched, self.found.append)
 
@@ -47,15 +54,14 @@ class Switch:
                 self.packets += 1
                 (port,) = struct.unpack_from("!I", message, 28)
                 self.frames.add(message[40:length])
-                for each in PORTS[: self._outputs[port]]:
-                    self.sent[each] += self._counts
+                self._count(self._outputs[port] if port != wire.OFPP_ALL or not self.is_late else 0)
             else:
                 self.xids.append(xid)
             message = message[length:]
 
     def read(self, sent: int = 0, others: int = 0, dispatched: int = 0) -> None:
         """So much happens until the counters are read; what is dispatched leaves by the first port."""
-        self.now += READ_INTERVAL
+        self.now += self.interval
         self.check.tick(self.now)
         self.sent[PORTS[0]] += sent + dispatched
         self.others += others
@@ -70,6 +76,14 @@ class Switch:
     def begin(self) -> None:
         self.check.tick(self.now)
         self.read()
+        if self.is_late:
+            self.read()
+            self.is_late = False
+            self._count(self._outputs[wire.OFPP_ALL], PACKETS)
+
+    def _count(self, ports: int, packets: int = 1) -> None:
+        for each in PORTS[:ports]:
+            self.sent[each] += packets * self._counts
 
 
 @pytest.mark.parametrize(("others", "found"), [(30, [False]), (9, [])], ids=["others send", "others are silent"])
@@ -96,6 +110,35 @@ def test_requests_that_are_dispatched_meanwhile_count_neither_for_it_nor_against
         switch.sent[PORTS[1]] += passing
         switch.read(others=500, dispatched=500)
     assert switch.found == found
+
+
+@pytest.mark.parametrize(
+    ("others", "seconds"), [(4, 6.0), (1, 10.5), (0, None)], ids=["much traffic", "some traffic", "none"]
+)
+def test_prompt_counters_show_sooner_that_a_switch_does_not_forward(others: int, seconds: Optional[float]) -> None:
+    """They have counted the packets to ALL half a second later, twice in a row."""
+    switch = Switch(is_late=False)
+    switch.interval = PROMPT_INTERVAL
+    begun_at = switch.now
+    switch.begin()
+    while not switch.found and switch.now < begun_at + 60.0:
+        switch.read(others=others)
+    assert switch.found == ([] if seconds is None else [False])
+    assert seconds is None or switch.now == begun_at + seconds
+    assert switch.packets == 3 * PACKETS
+
+
+def test_counters_that_were_updated_in_time_by_chance_are_not_prompt() -> None:
+    """The second packets to ALL show it: the check takes as long as with others."""
+    switch = Switch(is_late=False)
+    switch.interval = PROMPT_INTERVAL
+    switch.begin()
+    switch.is_late = True
+    switch.read(others=4)
+    switch.read(others=4)
+    asked = len(switch.xids)
+    switch.check.tick(switch.now + PROMPT_INTERVAL)
+    assert len(switch.xids) == asked
 
 
 def test_requests_that_are_counted_anew_show_nothing() -> None:
@@ -197,12 +240,12 @@ def test_one_that_does_not_forward_ours_and_forwards_what_others_send_is_left_al
 
 @pytest.mark.parametrize("error", [None, "request", "packet"])
 def test_counters_that_are_not_there_show_nothing(error: Optional[str]) -> None:
-    switch = Switch(counts=False)
+    switch = Switch(counts=False, is_late=False)
     switch.begin()
     if error is not None:
         assert switch.check.on_error(switch.xid if error == "packet" else switch.xids[-1]) is (error == "packet")
     else:
-        for _ in range(MAX_READINGS):
+        for _ in range(1 + MAX_READINGS):  # the first one of counters that may be prompt
             switch.read(others=50)
     asked = len(switch.xids)
     switch.check.tick(switch.now + READ_INTERVAL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from budget import seconds, some
@@ -112,6 +112,34 @@ def test_a_switch_of_an_unknown_make_shows_by_its_counters_whether_it_forwards(
     assert caplog.text.count("accepts output to NORMAL and drops the packets") == (normal == "ignored")
     running.clock.run_until(running.clock.now + 30.0)
     assert running.controller.balancer.statistics.dispatched >= 24
+
+
+@pytest.mark.parametrize(
+    ("replaced", "source"),
+    [(None, SwitchingSource.COUNTERS), ("rules", SwitchingSource.DEFAULT), ("make", SwitchingSource.DEFAULT)],
+    ids=["the same switch", "another one without rules", "another make"],
+)
+def test_what_the_counters_have_shown_outlasts_the_balancer(
+    replaced: Optional[str], source: SwitchingSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/switches.md: the switch keeps it, and another switch with the same id has nothing of it."""
+    running = World(world(normal="ignored", tables=64))
+    running.start()
+    running.clock.run_until(running.clock.now + 15.0)
+    assert running.controller.fleet.switches[running.switch.datapath_id].layout.switching is Switching.LEARN
+    running.controller.kill()
+    running.clock.run_until(running.clock.now + 5.0)
+    if replaced == "rules":
+        running.switch.restart()
+    elif replaced == "make":
+        monkeypatch.setattr(running.switch, "capabilities", replace(running.switch.capabilities, make="another"))
+    running.controller.start()
+    running.clock.run_until(running.clock.now + 1.5)
+    served = running.controller.fleet.switches[running.switch.datapath_id]
+    learns = Switching.LEARN if source is SwitchingSource.COUNTERS else Switching.NORMAL
+    assert (served.layout.switching, served.switching_source) == (learns, source)
+    running.clock.run_until(running.clock.now + 15.0)
+    assert served.switching_source is SwitchingSource.COUNTERS
 
 
 def test_counters_that_count_nothing_show_nothing() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import Optional
 
 from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
-from ryu_haslb.openflow.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.key_rules import KEY_LENGTH, ignores_normal_rule
 from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT, KeyReading
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.wire_flow_mod import match
@@ -33,7 +34,12 @@ class Channel:
 class Reader:
     def __init__(self) -> None:
         self.found: list[list[bytes]] = []
-        self.reading = KeyReading(Channel(), self.found.append, 0.0)  # type: ignore[arg-type]
+        self.ignores_normal: Optional[int] = None
+        self.reading = KeyReading(Channel(), self._on_read, 0.0)  # type: ignore[arg-type]
+
+    def _on_read(self, keys: list[bytes], ignores_normal: Optional[int]) -> None:
+        self.found.append(keys)
+        self.ignores_normal = ignores_normal
 
 
 def test_the_keys_are_read_in_parts() -> None:
@@ -71,3 +77,15 @@ def test_a_cancelled_reading_concludes_nothing() -> None:
     reader.reading.tick(2 * REPLY_TIMEOUT)
     assert not reader.reading.on_reply(7, flow_stats_reply(xid=7), 0.0)
     assert reader.found == []
+
+
+def test_a_switch_remembers_that_it_ignores_normal() -> None:
+    """With the digest of its description; the rule is none of a key."""
+    for rules, remembered in (([ignores_normal_rule(0xABCDEF)], 0xABCDEF), ([], None)):
+        reader = Reader()
+        rows = [
+            FlowRow(rule.cookie, match(rule.match), table=rule.table, priority=rule.priority)
+            for rule in [*standing_rules(CONFIGURATION, 1, keys=[KEY]), *rules]
+        ]
+        assert reader.reading.on_reply(7, flow_stats_reply(*rows, xid=7), 0.0)
+        assert (reader.found, reader.ignores_normal) == ([[KEY]], remembered)
