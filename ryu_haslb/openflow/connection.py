@@ -63,6 +63,7 @@ class Connection:
         self._installation = Installation(transport, switch, balancer, configuration, clock)
         self._key_reading: Optional[KeyReading] = None
         self._must_forget_first = self._is_resigning = self._must_confirm = self._has_lost_rules = False
+        self._have_others_served = False
         self._leadership = switch.leadership
         budget = Budget(0)
         if self._leadership is not None:
@@ -92,6 +93,7 @@ class Connection:
         """No other balancer serves the switch: serve it."""
         switch = self._switch
         switch.generation = self._mastership.generation
+        self._have_others_served = others_served
         followed = self._follower.conclude()
         if others_served:
             switch.forget(self._clock())
@@ -122,13 +124,25 @@ class Connection:
         if self._must_forget_first:
             return
         if self._has_lost_rules:
-            switch.unrecovered.recall(self._clock())
+            self._recall()
         switch.unrecovered.remembered.discard()
         switch.connect(self._installation.transactions, self._clock())
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
         self._follow_resignation()
         self._installation.install()
+
+    def _recall(self) -> None:
+        """The switch has none of our rules: install those of the sessions that this member knows."""
+        unrecovered = self._switch.unrecovered
+        if unrecovered.remembered:
+            unrecovered.recall(self._clock())
+        elif self._leadership is not None and self._have_others_served:
+            LOG.warning(
+                "Switch %016x has lost all rules since another member has served it; no session is known here. Unless "
+                "it has fail_mode=secure, it discards its rules when no member is connected for 15 s",
+                self.transport.id,
+            )
 
     def on_mastership_lost(self) -> None:
         """Another balancer serves the switch: send nothing more that changes it."""

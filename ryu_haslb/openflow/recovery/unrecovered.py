@@ -84,8 +84,7 @@ class UnrecoveredSessions:
 
     def recall(self, now: float) -> None:
         """This balancer serves the switch, which has lost its rules."""
-        if self.remembered:
-            self.recovery.recall(self.remembered.recall(), now)
+        self.recovery.recall(self.remembered.recall(), now)
 
     def begin(self, channel: Channel, has_sessions: bool, now: float) -> None:
         """The standing rules are in place: read the session rules, if the switch has a table of them."""

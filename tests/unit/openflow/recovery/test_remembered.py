@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cluster_switch import Led, Member
 
+from ryu_haslb.openflow.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
@@ -71,6 +72,25 @@ def test_a_former_leader_knows_its_sessions_if_no_other_member_has_led() -> None
     assert homes(led, led.leader) == led.homes
     led.run(2)
     assert session_rules(led) == len(led.homes)
+
+
+def test_the_log_says_that_a_switch_has_lost_its_rules(caplog: pytest.LogCaptureFixture) -> None:
+    led = Led()
+    led.members.clear()
+    lose_rules(led, led.leader, led.standby)
+    started = led.join(b"3rd secret"[:KEY_LENGTH])
+    started.lead(2)
+    led.run(0.2)
+    assert started.switch.role is Role.MASTER
+    assert "has lost all rules since another member has served it" in caplog.text
+    caplog.clear()
+    led.members.clear()
+    started.lose()
+    another = led.join(b"4th secret"[:KEY_LENGTH])
+    another.lead(3)
+    led.run(0.2)
+    assert another.switch.role is Role.MASTER
+    assert "has lost all rules" not in caplog.text, "the switch has kept them"
 
 
 def test_sessions_that_have_ended_meanwhile_are_not_remembered_where_the_switch_has_kept_its_rules() -> None:
