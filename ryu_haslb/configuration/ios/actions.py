@@ -171,7 +171,8 @@ def other_virtual(server: VirtualServerDraft, statement: Statement) -> None:
     what = statement.match.get("LINE") or ""
     if "ipmobile" in what.split():
         raise ValueError(
-            f"Mobile IP is UDP port {MOBILE_IP_PORT}; expected 'virtual A.B.C.D udp {MOBILE_IP_PORT} service ipmobile'"
+            f"a virtual server of Mobile IP is UDP port {MOBILE_IP_PORT} of one address; "
+            f"expected 'virtual A.B.C.D udp {MOBILE_IP_PORT} service ipmobile'"
         )
     number = statement.match.get("PROTOCOL-NUMBER")
     protocol = statement.match.words[-1] if number is None else f"protocol {number}"

@@ -10,7 +10,8 @@ IOS text, the YAML form and the configuration of a home agent are all executed h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Optional
 
 from ryu_haslb.configuration.ios.kinds import CONFIGURATION_KINDS
@@ -27,6 +28,8 @@ from ryu_haslb.language.grammar import Command, CommandError, Match, Mode, Unkno
 from ryu_haslb.language.kinds import Kind
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
+#: Commands without parameters that are in force unless ``no`` precedes them.
+_ON_BY_DEFAULT = {("faildetect", "inband")}
 #: Commands of one text. 5,000 real servers take some 20,000; a command takes a quarter of a millisecond to read.
 MAX_COMMANDS = 100_000
 
@@ -128,6 +131,7 @@ class Blocks:
 
     def execute(self, line: Line) -> None:
         """Execute one command."""
+        line = self._without_default(line)
         try:
             found = self._find(line)
         except CommandError as error:
@@ -144,6 +148,19 @@ class Blocks:
             del self._stack[1:]
         else:
             self._run(found, line)
+
+    def _without_default(self, line: Line) -> Line:
+        """``default COMMAND`` of IOS: as ``no COMMAND``, except where that switches something off."""
+        others = line.words[1:]
+        if line.words[0].lower() != "default" or not others:
+            return line
+        for words in (others, ("no", *others)):
+            for block in self._stack:
+                with suppress(CommandError):
+                    found = match(block.mode, words)
+                    if found.command.action is not None and ("no" in found or found.words in _ON_BY_DEFAULT):
+                        return replace(line, words=words, columns=line.columns[-len(words) :])
+        return line
 
     def _find(self, line: Line) -> Match[ConfigurationAction]:
         """Find a command in the innermost mode that has it.

@@ -22,10 +22,10 @@ _DATAPATH = (
     " [address PEER...] [certificate CERTIFICATE...]"
 )
 _VIRTUAL = f"ADDRESS [255.255.255.255] udp {MOBILE_IP_PORT} service ipmobile"
-# Releases differ in whether the tag comes before the name or behind everything.
+# Releases differ in whether tag and name come before all others or behind them.
 _ROUTE_OPTIONS = (
     "[DISTANCE<1-255>] [tag TAG<1-4294967295>] [name TEXT] [permanent] [track TRACK<1-1000>]"
-    " [tag LAST-TAG<1-4294967295>]"
+    " [name TEXT] [permanent] [tag LAST-TAG<1-4294967295>] [name TEXT]"
 )
 
 REAL = Mode(

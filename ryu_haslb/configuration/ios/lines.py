@@ -31,9 +31,12 @@ _SURROUNDINGS = re.compile(
 )
 #: What a terminal shows of the pager, with the backspaces and blanks that remove it again, or without.
 _PAGER = re.compile(r"^[ \t]*--More--[ ]?(\x08+[ ]*\x08*|[ ]{8})?", re.IGNORECASE)
-#: A banner or another command with a text: the command, and what follows from the first delimiter on.
+_BANNERS = "(exec|incoming|login|motd|prompt-timeout|slip-ppp)"
+#: A banner or another command with a text: the command, and what follows from the first delimiter on. ``banner`` alone
+#: is that of the day, or that of the clients of an IPsec group.
 _BANNER = re.compile(
-    r"(?P<command>[ \t]*(banner[ \t]+(exec|incoming|login|motd|prompt-timeout|slip-ppp)"
+    rf"(?P<command>[ \t]*(banner[ \t]+{_BANNERS}|banner(?![ \t]+{_BANNERS}([ \t]|$))"
+    r"|ip[ \t]+(admission|auth-proxy)[ \t]+auth-proxy-banner[ \t]+(ftp|http|telnet)"
     r"|aaa[ \t]+authentication[ \t]+(banner|fail-message)"
     r"|menu[ \t]+\S+[ \t]+(title|prompt)"
     r"|busy-message[ \t]+\S+|refuse-message|vacant-message))[ \t]+(?P<text>\S.*)",
@@ -142,7 +145,7 @@ def line_of(words: Sequence[str], number: int) -> Line:
 
 
 def _is_interface(words: list[str]) -> bool:
-    """Whether these words are ``interface`` or ``no interface``: the next one is the name of an interface."""
-    if len(words) == 2 and words[0].lower() == "no":
+    """Whether these words are ``interface``, also after ``no`` or ``default``: the next one is an interface's name."""
+    if len(words) == 2 and words[0].lower() in ("no", "default"):
         words = words[1:]
     return len(words) == 1 and len(words[0]) > 1 and "interface".startswith(words[0].lower())

@@ -298,7 +298,7 @@ GLOBAL_COMMANDS = (
         "[no] ip slb entries {frag | gtp | sticky} LINE",
         "no ip slb {capp | firewallfarm | map | static} LINE",
         "no ip dfp LINE",
-        "[no] banner {exec | incoming | login | motd | prompt-timeout | slip-ppp}",
+        "[no] banner [exec | incoming | login | motd | prompt-timeout | slip-ppp]",
         "[no] ip route {profile | static | topology | vrf} [LINE]",
         "[no] ip route PREFIX MASK {Null0 | dhcp} [LINE]",
         "[no] ip route PREFIX MASK NEXT-HOP multicast",

@@ -94,7 +94,7 @@ def test_no_word_of_other_commands_is_divided_at_a_hyphen(name: str) -> None:
 
 
 def test_the_text_of_a_banner_is_no_command() -> None:
-    for name in ("supervisor-slb-mwam", "firewall-load-balancing", "edge-12.2sre"):
+    for name in ("supervisor-slb-mwam", "firewall-load-balancing", "edge-12.2sre", "csm-fwsm-12.2sxf"):
         configuration = loaded(name).configuration
         assert "NOTAFARM" not in configuration.farms
         assert "IN-A-BANNER" not in configuration.virtual_servers
@@ -161,6 +161,25 @@ def test_a_crypto_map_may_match_a_named_access_list() -> None:
     with pytest.raises(ConfigurationError, match="there is no access list PDSN; expected 'ip access-list extended"):
         text = (CORPUS / "ipsec-named-lists.ios").read_text()
         read_configuration(text.replace("match address PDSN-TRAFFIC", "match address PDSN"), "slb.ios")
+
+
+def test_the_servers_of_a_content_switching_module_are_not_ours() -> None:
+    """Its commands have the names of ours, one level below ``module ContentSwitchingModule``."""
+    configuration = loaded("csm-fwsm-12.2sxf").configuration
+    assert list(configuration.farms) == ["HA-FARM"]
+    assert [str(each.address) for each in configuration.farms["HA-FARM"].reals] == [
+        "10.15.1.51",
+        "10.15.1.52",
+        "10.15.1.53",
+    ]
+    assert list(configuration.virtual_servers) == ["HA-VS"]
+    assert configuration.dfp is not None
+    assert [each.port for each in configuration.dfp.agents] == [620, 620]
+
+
+def test_tag_and_name_of_a_route_may_stand_before_and_behind_the_others() -> None:
+    routes = {str(route.network): str(route.next_hop) for route in loaded("csm-fwsm-12.2sxf").configuration.routes}
+    assert routes["10.98.0.0/16"] == routes["10.97.0.0/16"] == "10.21.1.253"
 
 
 def test_text_that_is_not_utf_8_is_read_as_latin_1_with_a_warning() -> None:

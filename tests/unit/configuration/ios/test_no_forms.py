@@ -403,6 +403,20 @@ def test_no_with_the_name_of_another_removes_nothing_and_is_remarked(block: str,
     assert run(GLOBAL, block, command, undoing)[0] == run(GLOBAL, block, command)[0]
 
 
+@pytest.mark.parametrize("form", NO_FORMS, ids=identified)
+def test_default_does_what_the_no_form_does(form: NoForm) -> None:
+    """IOS: `default COMMAND` returns to what holds without the command."""
+    for undoing in form.undone_by:
+        if undoing.startswith("no ") and undoing != "no faildetect inband":
+            default = run(form.mode, form.block, form.command, undoing.replace("no ", "default ", 1))
+            assert default == run(form.mode, form.block, form.command, undoing), undoing
+
+
+def test_failure_detection_is_on_by_default() -> None:
+    switched_off = run(GLOBAL, REAL, "no faildetect inband")
+    assert run(GLOBAL, REAL, "no faildetect inband", "default faildetect inband") == run(GLOBAL, REAL) != switched_off
+
+
 def test_failure_detection_that_is_switched_off_keeps_its_limits() -> None:
     """12.2(18)SXF: `no faildetect inband` is off; `faildetect numconns` beside it stays, and is ignored meanwhile."""
     draft, errors = run(GLOBAL, REAL, "faildetect numconns 4 numclients 3", "no faildetect inband")
