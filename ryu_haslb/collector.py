@@ -2,7 +2,9 @@
 
 A full collection visits each live object: with a hundred thousand sessions that is a pause of tens of milliseconds, and
 a storm of new sessions triggers one after the other. Sessions are in no reference cycle, so these collections find
-nothing. The few cycles that exist (errors, connections that have ended) can wait for a moment without requests.
+nothing. The few cycles that exist (errors, connections that have ended) can wait for a moment without requests. They do
+not wait for ever: a balancer that always has requests collects every ten minutes, and what a storm has left behind is
+collected when its sessions have ended.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import gc
 _THRESHOLDS = (2_000, 1_000_000, 1_000_000)
 #: Minimum seconds between collections of the older generations.
 _COLLECTION_INTERVAL = 60.0
+#: Seconds after which the older generations are collected although requests come all the time.
+_MAX_COLLECTION_INTERVAL = 600.0
 #: Maximum of sessions with which a full collection is short enough.
 _MAX_SESSIONS = 10_000
 #: Maximum of collections of young objects since the last one of the middle generation with which that is short enough.
@@ -22,11 +26,12 @@ _MAX_YOUNG_COLLECTIONS = 10
 
 
 class QuietCollector:
-    """Collects reference cycles once a minute, and only if no request has come since the last call."""
+    """Collects reference cycles once a minute, if no request has come since the last call."""
 
     def __init__(self, now: float) -> None:
         self._collected_at = now
         self._requests = 0
+        self._has_frozen = False
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_THRESHOLDS)
@@ -35,12 +40,24 @@ class QuietCollector:
         """Collect if it is due. To be called in each tick, with the requests so far and the number of live sessions."""
         quiet = requests == self._requests
         self._requests = requests
-        if not quiet or now < self._collected_at + _COLLECTION_INTERVAL:
+        interval = _COLLECTION_INTERVAL if quiet else _MAX_COLLECTION_INTERVAL
+        if now < self._collected_at + interval:
             return
         self._collected_at = now
         if sessions <= _MAX_SESSIONS:
-            gc.collect()
+            self._collect()
         elif gc.get_count()[1] <= _MAX_YOUNG_COLLECTIONS:
             gc.collect(1)
         else:
             gc.freeze()  # a storm has passed: exempt its sessions from all later collections
+            self._has_frozen = True
+
+    def _collect(self) -> None:
+        """Collect everything, what was frozen with the sessions of a storm included."""
+        if not self._has_frozen:
+            gc.collect()
+            return
+        self._has_frozen = False
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()

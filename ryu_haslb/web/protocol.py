@@ -158,6 +158,15 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
             self.connection.settimeout(None)
             self.close_connection |= not body.discard()
 
+    def finish(self) -> None:
+        """Close the connection. The base class leaves it open when a client has left with bytes on their way to it: a
+        socket is open as long as what reads from it is."""
+        self.environ: dict[str, Any] = {}  # the old one leads back here: no collection of cycles is needed
+        for stream in (self.wfile, self.rfile):
+            with suppress(OSError):
+                stream.close()
+        super().finish()
+
     def log_message(self, format: str, *arguments: Any) -> None:
         """Log nothing: the base class writes a line on standard error for each request that it refuses."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -29,12 +30,14 @@ def test_it_collects_once_a_minute_while_nothing_happens(collections: list[int])
     assert len(collections) == before + 2
 
 
-def test_it_waits_while_requests_come(collections: list[int]) -> None:
+def test_it_waits_while_requests_come_and_not_for_ever(collections: list[int]) -> None:
     collector = QuietCollector(0.0)
     before = len(collections)
-    for second in range(1, 121):
+    for second in range(1, 600):
         collector.collect_if_quiet(second, 3, float(second))
     assert len(collections) == before
+    collector.collect_if_quiet(600, 3, 600.0)
+    assert len(collections) == before + 1
 
 
 def test_with_many_sessions_it_looks_at_what_is_young_only(
@@ -73,5 +76,30 @@ def test_a_storm_makes_no_pause_by_itself() -> None:
         assert keep
     finally:
         gc.callbacks.pop()
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+def test_what_a_storm_has_left_behind_is_collected_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cycles that ended among the sessions of the storm are exempted with them, and must not stay for ever."""
+
+    class Connection:
+        """A connection in a reference cycle."""
+
+    thresholds = gc.get_threshold()
+    try:
+        collector = QuietCollector(0.0)
+        connection = Connection()
+        connection.itself = connection  # type: ignore[attr-defined]
+        ended = weakref.ref(connection)
+        del connection
+        with monkeypatch.context() as patch:
+            patch.setattr(gc, "get_count", lambda: (5, 300, 0))
+            collector.collect_if_quiet(0, 100_000, 61.0)
+        gc.collect()
+        assert ended() is not None
+        collector.collect_if_quiet(0, 100, 122.0)
+        assert ended() is None
+    finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()

@@ -143,6 +143,7 @@ class OpenFlowServer:
         finally:
             self._unserved.discard(caller)
             caller.connection.close()
+            caller.transport = None  # it leads back to the caller
 
     def _has_tls_handshake(self, context: ssl.SSLContext, caller: Caller) -> bool:
         """Do the TLS handshake; False if it fails, or if the connection was shut down because it takes too long."""
