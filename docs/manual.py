@@ -12,7 +12,7 @@ from typing import Callable
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ryu_haslb import __version__
-from ryu_haslb.cli.command_line import PARSERS
+from ryu_haslb.cli.parsers import PARSERS
 from ryu_haslb.control.command_table import COMMANDS
 from ryu_haslb.dfp.command_line import parser as agent_parser
 

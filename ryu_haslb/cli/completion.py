@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Callable
+from collections.abc import Iterator, Sequence
 
 from ryu_haslb import product
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.help import is_keyword, offers_of
+from ryu_haslb.cli.parsers import PARSERS
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
 from ryu_haslb.language.grammar import CommandError, expected
 
@@ -50,9 +50,6 @@ complete -c haslb -f -a '(__haslb_words)'
 _WORDS = "words"
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
-#: A command line that argparse reads.
-Parser = Callable[[], argparse.ArgumentParser]
-
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``haslb completion``."""
@@ -68,26 +65,23 @@ def parser() -> argparse.ArgumentParser:
     return command_line
 
 
-def run(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) -> int:
-    """Carry out ``haslb completion`` and return its exit status.
-
-    ``parsers`` are those of the commands that argparse reads, by their first word; "" is that of ``haslb``.
-    """
+def run(words: Sequence[str], path: str) -> int:
+    """Carry out ``haslb completion`` and return its exit status."""
     if words[:1] != [_WORDS]:
         sys.stdout.write(SCRIPTS[parser().parse_args(words).shell])
         return 0
-    for word, text in completions(words[1:] or [""], path, parsers):  # argparse would drop a word "--"
+    for word, text in completions(words[1:] or [""], path):  # argparse would drop a word "--"
         print(f"{word}\t{text}" if text else word)
     return 0
 
 
-def completions(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) -> Sequence[tuple[str, str]]:
+def completions(words: Sequence[str], path: str) -> Sequence[tuple[str, str]]:
     """What may stand in the place of the last word, each with its help; nothing where a file or a value is expected."""
     if words[0] == "--control" and len(words) > 2:
         path, words = words[1], words[2:]
     prefix, first = words[-1], words[0] if len(words) > 1 else ""
-    if first in parsers and (first or prefix.startswith("-")):
-        options = (found for found in _options(parsers[first](), words[1:-1]) if found[0].startswith(prefix))
+    if first in PARSERS and (first or prefix.startswith("-")):
+        options = (found for found in _options(PARSERS[first](), words[1:-1]) if found[0].startswith(prefix))
         return sorted(found for found in options if prefix or not found[0].startswith("-"))  # else files are meant
     try:
         offered = list(_offers(words, path))

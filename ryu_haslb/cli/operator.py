@@ -1,6 +1,7 @@
 """Carries out what an operator types, in a shell or at the prompt.
 
-The prompt is imported when it is needed: its library takes as long to load as all the rest of a command.
+The prompt and the configuration commands are imported when they are needed: each takes as long to load as all the rest
+of a command.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do, lines_until_end
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
-from ryu_haslb.configuration.ios.lines import OpenTextError
 from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN, PLAN_LINE, Executor
 from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
@@ -130,6 +129,8 @@ class Operator:
 
     def _configure_terminal(self) -> int:
         """Collect configuration commands and have the balancer apply them together."""
+        from ryu_haslb.cli.configure_terminal import command_to_do, lines_until_end  # noqa: PLC0415
+
         if _is_interactive():
             status, commands = 0, self._typed_commands()
         else:
@@ -147,7 +148,9 @@ class Operator:
         self._run_lines([line])
 
     def _typed_commands(self) -> list[str]:
+        from ryu_haslb.cli.configure_terminal import ConfigureTerminal  # noqa: PLC0415
         from ryu_haslb.cli.prompt import configuration_lines  # noqa: PLC0415
+        from ryu_haslb.configuration.ios.lines import OpenTextError  # noqa: PLC0415
 
         terminal = ConfigureTerminal(self._do, offers_of(self._path))
         print("Enter configuration commands, one per line. 'end', Ctrl-Z or Ctrl-D applies them, Ctrl-C discards them.")

@@ -272,3 +272,14 @@ def test_no_module_of_the_operators_process_needs_the_engine_or_eventlet(module:
     script = f"import sys, ryu_haslb.cli.{module}; print({{'ryu', 'os_ken', 'eventlet'}} & set(sys.modules))"
     imported = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)
     assert imported.stdout == "set()\n"
+
+
+def test_a_command_of_the_balancer_imports_no_more_than_it_needs(control: Path) -> None:
+    """An operator waits for each import: with the readers of configurations a command took twice as long."""
+    script = COMMAND[2].replace("sys.exit(main())", "main(); print(*sys.modules)")
+    environment = {**os.environ, "HASLB_CONTROL": str(control), "PYTHONPATH": os.getcwd()}
+    words = ["show", "ip", "slb", "reals"]
+    ran = subprocess.run([*COMMAND[:2], script, *words], capture_output=True, text=True, env=environment, check=True)
+    assert "10.1.1.51" in ran.stdout
+    imported = set(ran.stdout.splitlines()[-1].split())
+    assert not imported & {"argparse", "json", "prompt_toolkit", "ryu_haslb.configuration", "subprocess", "yaml"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_haslb.cli.command_line import PARSERS
+from ryu_haslb.cli.parsers import PARSERS
 from ryu_haslb.cli.run import SETTINGS
 from ryu_haslb.control.command_table import COMMANDS
 

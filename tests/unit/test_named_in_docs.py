@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from web_bench import WebBench
 
 from haslb_lab.runner.janitor import MARK
-from ryu_haslb.cli import cluster, command_line, completion, run, switch_test
+from ryu_haslb.cli import check, cluster, completion, run, switch_test
 from ryu_haslb.cli.requests import executor_of
 from ryu_haslb.control.command_table import BALANCER_COMMANDS, SENT_AS_TYPED, Executor
 from ryu_haslb.control.protocol import JSON_FLAG
@@ -29,7 +29,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 #: Programs whose options are their own, by the command of ``haslb`` that runs them.
 PARSERS = {
-    Executor.CHECK: command_line.check_parser,
+    Executor.CHECK: check.parser,
     Executor.CLUSTER: cluster.parser,
     Executor.COMPLETION: completion.parser,
     Executor.SWITCH_TEST: switch_test.parser,

@@ -11,14 +11,14 @@ import pytest
 from haslb_lab import command_line as lab
 from ryu_haslb import product
 from ryu_haslb.cli import command_line, completion
-from ryu_haslb.cli.command_line import PARSERS
+from ryu_haslb.cli.parsers import PARSERS
 from ryu_haslb.control.command_table import COMMANDS
 from ryu_haslb.dfp import command_line as dfp_agent
 
 
 def completed(tmp_path: Path, *words: str) -> list[str]:
     """The completions while no balancer runs."""
-    return [word for word, _ in completion.completions(words, str(tmp_path / "absent"), PARSERS)]
+    return [word for word, _ in completion.completions(words, str(tmp_path / "absent"))]
 
 
 def test_the_first_word_can_be_each_command(tmp_path: Path) -> None:
