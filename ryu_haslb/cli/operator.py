@@ -23,6 +23,7 @@ FAILED = 1
 _HELP = ("?", "-h", "--help")
 #: Commands whose help is their own.
 _WITH_HELP = ("check", "cluster", "completion", "switch-test")
+_YES = ("y", "ye", "yes")
 #: Changes that an operator at a terminal confirms.
 _BY_FILE = (Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE)
 
@@ -48,12 +49,14 @@ class Operator:
 
         Raises: CommandError if the words are no command, ControlError if the balancer cannot be asked.
         """
+        if list(words) == ["help"]:
+            words = ["?"]
         if words[-1] in _HELP and words[0] not in _WITH_HELP:
             lines = help_lines(offers_of(self._path)(shlex.join(words[:-1]) + " "))
             _print("".join(f"{line}\n" for line in lines).encode())
             return 0
         executor = executor_of(words)
-        if executor is Executor.EXIT:
+        if executor in (Executor.EXIT, Executor.HABIT):
             return 0
         if executor in self._local:
             return self._local[executor](words[1:])
@@ -79,7 +82,7 @@ class Operator:
             return self._show([answer])
         if NO_CHANGES not in shown.splitlines():
             _print(shown.encode())
-            if not _is_yes("Apply these changes? [no]: "):
+            if not self._is_yes("Apply these changes? [no]: "):
                 print("% nothing was changed")
                 return FAILED
         return self._show(self._client.ask([*request, PLAN, plan.strip()]))
@@ -140,6 +143,18 @@ class Operator:
             commands = [line for line, command in lines if command is None]
         return max(status, self._show(self._client.ask(config_request(commands)))) if commands else status
 
+    def _is_yes(self, question: str) -> bool:
+        """Whether the operator answers yes. A pasted text answers with its next line, as on IOS."""
+        try:
+            if self._pasted:
+                from ryu_haslb.cli.prompt import answer  # noqa: PLC0415
+
+                return answer(question, self._pasted).strip().lower() in _YES
+            return input(question).strip().lower() in _YES
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return False
+
     def _do(self, line: str) -> None:
         """Carry out a command of the prompt within configuration mode."""
         words = split_words(line)
@@ -170,14 +185,6 @@ class Operator:
 
 def _is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _is_yes(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "ye", "yes")
-    except (EOFError, KeyboardInterrupt):
-        print()
-        return False
 
 
 def _print_error(text: str) -> None:

@@ -82,6 +82,15 @@ def configuration_lines(
             return
 
 
+def answer(question: str, pasted: Pasted, source: Optional[Input] = None, sink: Optional[Output] = None) -> str:
+    """The answer to a question: the pasted line that waits, or one that is typed. It is in no history.
+
+    Raises: KeyboardInterrupt for Ctrl-C, EOFError for Ctrl-D.
+    """
+    session: PromptSession[str] = PromptSession(history=InMemoryHistory(), input=source, output=sink)
+    return _next_line(session, lambda: question, pasted)
+
+
 def _next_line(session: PromptSession[str], prompt: Callable[[], str], pasted: Pasted) -> str:
     """The line that waits, or one that is typed."""
     if len(pasted) <= 1:

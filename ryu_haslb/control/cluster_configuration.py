@@ -22,7 +22,7 @@ from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.control import configuring
-from ryu_haslb.control.change_log import log_change
+from ryu_haslb.control.change_log import log_applied
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.committing import COMMIT_INTERVAL, await_outcome
 from ryu_haslb.control.operations import Application
@@ -164,8 +164,7 @@ class ClusterConfiguration:
 
     def _log(self, shared: SharedConfiguration, changes: Collection[str], is_first: bool) -> None:
         if not is_first:
-            log_change(f"cluster ({shared})", changes)
-            LOG.info("cluster: %s applied, %d changes", shared, len(changes))
+            log_applied(f"cluster ({shared})", changes, self._application.sources.configuration)
         elif changes:
             line = differences(list(changes), "in force", "in the file")
             path = self._application.startup_file.path

@@ -25,6 +25,7 @@ class Executor(Enum):
     SWITCH_TEST = "haslb, which listens for a switch as a balancer does"
     CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
     EXIT = "haslb, which leaves its prompt"
+    HABIT = "haslb, which does nothing: what it is for on IOS is not needed here"
     BALANCER = "the balancer"
     LEADER = "the balancer, unless another member of its cluster leads"
     BALANCER_STREAM = "the balancer, whose answer lasts until the client leaves"
@@ -66,6 +67,9 @@ SHOW_CONNS = f"show ip slb conns {_OF_SESSIONS} [detail]"
 DEBUG_SESSIONS = f"debug ip slb sessions [ipmobile] {_OF_SESSIONS}"
 CLEAR_SESSIONS = f"clear ip slb {{sessions | connections}} [NAME | {_OF_SESSIONS}]"
 
+WRITE_MEMORY = "write [memory] [--yes]"
+COPY_RUNNING = "copy running-config startup-config [--yes]"
+
 COMMANDS: tuple[Command[Executor], ...] = (
     _Command(SHOW_REALS, Executor.BALANCER, "Real servers: weight, state, sessions"),
     _Command(SHOW_SERVERFARMS, Executor.BALANCER, "Server farms"),
@@ -81,6 +85,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),
     Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
     Command("show ip slb history", Executor.BALANCER, "What has changed in the last days, the newest first"),
+    Command("show clock", Executor.BALANCER, "The time of the balancer, which its log has"),
     Command("show version", Executor.BALANCER, "Version of the balancer, its engine and Python; how long it runs"),
     Command("show logging", Executor.BALANCER, "The last thousand lines of the log, the newest last"),
     Command("show redundancy [states]", Executor.BALANCER, "The cluster: state of this member, leader, generation"),
@@ -121,10 +126,11 @@ COMMANDS: tuple[Command[Executor], ...] = (
         "Merge a file into the configuration; an error changes nothing",
     ),
     Command(
-        "write memory [--yes]",
+        WRITE_MEMORY,
         Executor.BALANCER,
         "Write what is in force to the file that HASLB_CONFIG names",
     ),
+    Command(COPY_RUNNING, Executor.BALANCER, "The same as 'write memory'"),
     Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
     Command("retire", Executor.LEADER, "Remove our rules from the switches; serve none until configured again"),
     Command(
@@ -135,6 +141,8 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("cluster [LINE]", Executor.CLUSTER, "Make the files of a cluster's database servers"),
     Command("switch-test [LINE]", Executor.SWITCH_TEST, "Try and measure what a switch is able to do"),
     Command("completion [LINE]", Executor.COMPLETION, "Print the script that completes haslb in bash, zsh or fish"),
+    Command("terminal {length | width} NUMBER<0-512>", Executor.HABIT, "No effect: answers are printed as a whole"),
+    Command("{enable | disable}", Executor.HABIT, "No effect: who may use haslb may use all of it"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
 
@@ -161,6 +169,7 @@ _SHARED_WORDS = {
     DRY_RUN: "Show what would change, and change nothing",
     YES: "Do it without a question",
     PLAN: "Apply the plan with this identifier, and no other",
+    "copy": "Write what is in force to the file that HASLB_CONFIG names",
     "debug": "Show events as they happen, until Ctrl-C",
     "redundancy": "The cluster of balancers",
     "retire": "Remove our rules from the switches; serve none until configured again",

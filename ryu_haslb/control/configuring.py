@@ -15,7 +15,7 @@ import eventlet
 import eventlet.semaphore
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control.change_log import log_change
+from ryu_haslb.control.change_log import log_applied
 from ryu_haslb.control.operations import Application, clear_sessions
 from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identifier_of
 from ryu_haslb.control.reader_process import read_aside
@@ -132,7 +132,7 @@ def _apply(
         reports = on_applied()
         application.startup_file.record(seen)
         _record(application, job.source, change)
-        log_change(by, change.changes)
+        log_applied(by, change.changes, outcome.configuration)
     return replace(change, notes=(*change.notes, *reports))
 
 

@@ -13,7 +13,7 @@ from ryu_haslb.configuration.loader import framed, is_yaml
 from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.control import configuring
 from ryu_haslb.control.change_log import log_change
-from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN_LINE, YES
+from ryu_haslb.control.command_table import COPY_RUNNING, DRY_RUN, NO_CHANGES, PLAN_LINE, WRITE_MEMORY, YES
 from ryu_haslb.control.configuring import Change
 from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
@@ -115,5 +115,6 @@ FILE_HANDLERS: dict[str, Handler] = {
     "configure confirm [MINUTES<1-1440>]": _confirm,
     "configure revert now": _revert,
     "show archive config rollback timer": _show_rollback,
-    "write memory [--yes]": _write_memory,
+    WRITE_MEMORY: _write_memory,
+    COPY_RUNNING: _write_memory,
 }

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import psutil
@@ -37,6 +37,11 @@ def _report(report: Report[Any]) -> Handler:
 def _version(_application: Application, _: Words) -> Result:
     running = timedelta(seconds=int(time.time() - psutil.Process().create_time()))
     return iter([f"{describe()}, Python {platform.python_version()}", f"uptime is {running}"])
+
+
+def _clock(_application: Application, _: Words) -> Result:
+    now = datetime.now(timezone.utc)
+    return iter([f"*{now:%H:%M:%S}.{now.microsecond // 1000:03} UTC {now:%a %b} {now.day} {now.year}"])
 
 
 def _running_configuration(application: Application, words: Words) -> Result:
@@ -107,6 +112,7 @@ HANDLERS: dict[str, Handler] = {
     "show ip slb switches": _report(SWITCHES),
     "show ip slb switches detail": _report(SWITCHES_DETAIL),
     "show ip slb history": _report(STATE_CHANGES),
+    "show clock": _clock,
     "show version": _version,
     "show logging": _report(LOGGING),
     "show redundancy [states]": _report(REDUNDANCY),

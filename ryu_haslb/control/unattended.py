@@ -38,7 +38,8 @@ def reload(application: Application, cluster: Optional[ClusterConfiguration]) ->
     for warning in change.warnings:
         LOG.warning("%s (%s)", warning, name)
     _log_rest(path, change)
-    LOG.info("%s: %s applied, %d changes", name, path, len(change.changes))
+    if not change.changes:  # else each line is in the log
+        LOG.info("%s: %s changes nothing", name, path)
 
 
 def roll_back(application: Application) -> None:

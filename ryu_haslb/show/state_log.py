@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.log_limit import Bucket
 from ryu_haslb.openflow.roles.arbiter import Role
@@ -136,7 +135,6 @@ class StateLog:
         self._logged = dict(_states(sources))
         self._logged_at: dict[Subject, float] = {}
         self._unsettled = {each: now for each, state in self._logged.items() if _severity(each, state) < _INFORMATIONAL}
-        self._configuration = sources.configuration
         self._checked_at = self._second = now
         self._lines = 0
         self._seen = dict(self._logged)
@@ -150,10 +148,6 @@ class StateLog:
         if now - self._checked_at < CHECK_INTERVAL:
             return
         self._checked_at = now
-        if sources.configuration is not self._configuration:
-            replaced, self._configuration = self._configuration, sources.configuration
-            if sources.configuration != replaced:  # a reload may change nothing
-                yield _configured(sources.configuration)
         self._record_leader(sources)
         if now - self._second >= 1.0:
             self._second, self._lines = now, 0
@@ -298,9 +292,3 @@ def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
 
 def _connection(connected: bool) -> str:
     return "connected" if connected else _DISCONNECTED
-
-
-def _configured(configuration: Configuration) -> str:
-    reals = sum(len(farm.reals) for farm in configuration.farms.values())
-    counts = f"farms={len(configuration.farms)} reals={reals} vservers={len(configuration.virtual_servers)}"
-    return f"%SLB-5-CONFIG: applied {counts}"

@@ -141,7 +141,7 @@ def test_sighup_reads_the_file_again(chassis: Lab, chassis_configuration: str) -
     (janitor.DIRECTORY / "balancer.ios").write_text(changed)
     assert chassis._controller is not None
     chassis._controller.send_signal(signal.SIGHUP)
-    wait_for_log("%SLB-5-CONFIG: applied farms=1 reals=2 vservers=1")
+    wait_for_log("%SLB-5-CONFIG: by=SIGHUP applied lines=2 farms=1 reals=2 vservers=1")
     assert "idle ipmobile request 299" in haslb("show", "running-config")
     assert haslb("show", "ip", "slb", "sessions", "|", "count") == "Number of lines: 4\n"
 

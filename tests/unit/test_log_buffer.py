@@ -59,7 +59,7 @@ def test_a_record_with_wrong_arguments_does_no_harm(buffer: LogBuffer, monkeypat
         ("%SLB-2-FARM: farm=HAFARM state=FAILED was=OPERATIONAL", 2),
         ("%SLB-3-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=OPERATIONAL", 3),
         ("%SLB-4-DFP: agent=10.1.1.51:500 state=disconnected was=connected", 4),
-        ("%SLB-5-CONFIG: applied farms=1 reals=2 vservers=1", 5),
+        ("%SLB-5-CONFIG: by=SIGHUP applied lines=2 farms=1 reals=2 vservers=1", 5),
         ("%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=OPERATIONAL was=FAILED", 6),
     ],
 )

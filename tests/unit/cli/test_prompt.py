@@ -69,7 +69,7 @@ def test_the_question_mark_lists_words_and_their_help(control: str) -> None:
 def test_help_about_nonsense_is_an_error(control: str, tmp_path: Path) -> None:
     with pytest.raises(
         ControlError,
-        match=r"after 'show' expected 'archive', 'crypto', 'ip', .* or '[^']+', not 'frobnicate'",
+        match=r"after 'show' expected 'archive', 'clock', 'crypto', 'ip', .* or '[^']+', not 'frobnicate'",
     ):
         offers_of(control)("show frobnicate ")
     with pytest.raises(CommandError):

@@ -22,7 +22,11 @@ def test_both_processes_know_the_first_word_of_every_command() -> None:
     first_words = {each.word for each in expected(OPERATOR_COMMANDS, [])}
     assert {each.word for each in expected(BALANCER_COMMANDS, [])} < first_words
     of_haslb_alone = first_words - {each.word for each in expected(BALANCER_COMMANDS, [])}
-    alone = {"check", "cluster", "completion", "schema", "switch-test", "exit", "logout", "quit"}
+    alone = {"check", "cluster", "completion", "schema", "switch-test", "exit", "logout", "quit"} | {
+        "disable",
+        "enable",
+        "terminal",
+    }
     assert of_haslb_alone == alone
 
 
@@ -44,6 +48,8 @@ def test_both_processes_show_the_same_help(word: str) -> None:
         ("config one two", Executor.BALANCER_CONFIG),
         ("check -", Executor.CHECK),
         ("quit", Executor.EXIT),
+        ("term len 0", Executor.HABIT),
+        ("en", Executor.HABIT),
     ],
 )
 def test_haslb_tells_by_the_first_words_who_carries_a_command_out(line: str, executor: Executor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.configuration.model import Configuration, DfpAgent
-from ryu_haslb.control.command_table import BALANCER_COMMANDS
+from ryu_haslb.control.command_table import BALANCER_COMMANDS, WRITE_MEMORY
 from ryu_haslb.control.commands import completions, execute
+from ryu_haslb.control.handlers import HANDLERS
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.control.startup_file import StartupFile
+from ryu_haslb.language.grammar import match
 
 
 def run(application: Application, *words: str) -> list[str]:
@@ -311,3 +314,14 @@ def test_a_balancer_that_stands_by_answers_and_says_so() -> None:
     assert lines[0] == "[member-b stands by; no member leads]"
     assert lines[1:] == run(Application(2), "show", "ip", "slb", "reals")
     assert json.loads("\n".join(run(application, "show", "ip", "slb", "reals", "--json")))
+
+
+def test_the_clock_is_shown_as_on_ios() -> None:
+    (line,) = execute(Application(), ["show", "clock"]).lines
+    assert re.fullmatch(r"\*\d\d:\d\d:\d\d\.\d{3} UTC [A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} 20\d\d", line or "")
+
+
+def test_the_file_of_the_start_is_written_by_the_words_of_ios_too() -> None:
+    assert match(BALANCER_COMMANDS, ["wr"]).command is match(BALANCER_COMMANDS, ["write", "memory"]).command
+    copying = match(BALANCER_COMMANDS, ["copy", "run", "start"]).command
+    assert HANDLERS[copying.template] is HANDLERS[WRITE_MEMORY]

@@ -23,7 +23,7 @@ from ryu_haslb.web.site import Site
 
 #: The first words of commands that change nothing, and of those that each member carries out for all, or for itself.
 READING = ("show", "debug", "undebug")
-OF_ANY_MEMBER = ("configure", "config", "write")
+OF_ANY_MEMBER = ("configure", "config", "copy", "write")
 
 
 def by_socket(template: str) -> str:
