@@ -8,6 +8,7 @@ close the connection. All cases are tried in random order, which follows from on
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import ssl
@@ -45,6 +46,8 @@ _EXPERIMENTERS = (ONF_EXPERIMENTER_ID, 0x2320, 0xFF, 0)
 _EXPERIMENTER_TYPES = (*range(30), 1870, 1871, 1872, *range(1911, 1914), *range(2298, 2304), 0xFFFFFFFF)
 #: Threads that try cases, and the datapath ids that they claim.
 SWEEPERS, IDS = 4, range(0x2000, 0x2040)
+#: Cases that an earlier run with the same seed has tried.
+SKIP = int(os.environ.get("HASLB_ATTACK_SKIP", "0"))
 #: Seconds for an answer: a loop without end never answers. And for what a state waits for: in a cluster the lead may
 #: have passed to the other member, which asks for something else.
 _WAIT, _ENTER_TIMEOUT = 60.0, 20.0
@@ -157,12 +160,12 @@ class Case(NamedTuple):
     message: bytes
 
 
-def cases(states: tuple[str, ...], chance: random.Random) -> list[Case]:
-    """All of them, in random order, but that each state comes once before any comes again."""
+def cases(states: tuple[str, ...], chance: random.Random, skip: int = 0) -> list[Case]:
+    """All of them, in random order, from one on; before these, each state comes once."""
     found = [Case(*each) for each in product(states, dict.fromkeys(messages()))]
     chance.shuffle(found)
     first = {case.state: place for place, case in reversed(list(enumerate(found)))}
-    return [*(found[place] for place in first.values()), *found]
+    return [*(found[place] for place in first.values()), *found[skip:]]
 
 
 class Sweeper:
@@ -239,11 +242,12 @@ class Sweep:
     ) -> None:
         chance = random.Random(seed)
         self._until, self._states = until, states
-        self._cases, self._all = iter(found := cases(states, chance)), len(found)
+        self._cases, self._all = iter(found := cases(states, chance, SKIP)), len(found)
         datapath_ids = [cycle(ids[number::SWEEPERS]) for number in range(SWEEPERS)]
         self._sweepers = [Sweeper(connect, each, random.Random(seed + 1 + n)) for n, each in enumerate(datapath_ids)]
         self._pool = ThreadPoolExecutor(SWEEPERS)
-        self._lock, self._taken = threading.Lock(), 0
+        self._news, self.taken = threading.Condition(), 0
+        self._has_ended = False
         self._running: list[Future[None]] = []
 
     def __enter__(self) -> Sweep:
@@ -260,17 +264,28 @@ class Sweep:
         print(f"{total} of {self._all} cases, {stayed} of these connections stayed: {dict(tried)}")
         assert all(tried[state] for state in self._states), tried
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether all cases were tried, or a thread has raised."""
-        return any(each.done() for each in self._running)
+    def goes_on_for(self, number: int) -> bool:
+        """Wait until so many further cases have begun. False: the sweep ends before, in time or by a fault."""
+        with self._news:
+            enough = self.taken + number
+            self._news.wait_for(lambda: self.taken >= enough or self._has_ended)
+            return not self._has_ended
 
     def _run(self, sweeper: Sweeper) -> None:
+        try:
+            self._try_cases(sweeper)
+        finally:
+            with self._news:
+                self._has_ended = True
+                self._news.notify_all()
+
+    def _try_cases(self, sweeper: Sweeper) -> None:
         while True:
-            with self._lock:
-                if self._taken >= len(self._states) and time.monotonic() >= self._until:
+            with self._news:
+                if self.taken >= len(self._states) and time.monotonic() >= self._until:
                     return
-                self._taken += 1
+                self.taken += 1
+                self._news.notify_all()
                 case = next(self._cases, None)
             if case is None:
                 return
