@@ -67,7 +67,9 @@ class KnownSwitches:
 
     def _forget(self, datapath_id: int) -> None:
         del self._gone[datapath_id]
-        self.by_id.pop(datapath_id).adjacencies.end()
+        switch = self.by_id.pop(datapath_id)
+        switch.adjacencies.end()
+        switch.unrecovered.recovery.end()
         address = chassis_address(datapath_id)
         if self._by_chassis_address.get(address) == datapath_id:
             del self._by_chassis_address[address]

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final, Optional
 
 from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.recovery_room import RecoveryRoom
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import UNKEYED, Session, next_tag, recovered_identity, tag_of
 from ryu_haslb.slb.session_keys import SessionKeys
@@ -31,6 +32,7 @@ class SessionTable:
 
     def __init__(self, key: bytes = UNKEYED) -> None:
         self.limit = SessionLimit()
+        self.recovery_room = RecoveryRoom()
         self.keys = SessionKeys(key)
         self._by_identity: dict[VirtualServer, Shards[bytes, Session]] = {}
         self._by_tag: Shards[int, Session] = Shards()
@@ -119,9 +121,10 @@ class SessionTable:
         """Whether a new session needs another one to make room."""
         return self._by_tag.size >= self.limit.limit
 
-    def has_no_room_for(self, further: int) -> bool:
-        """Whether so many further sessions, and one, are more than the limit allows."""
-        return self._by_tag.size + further >= self.limit.limit
+    @property
+    def places(self) -> int:
+        """Further sessions that the limit allows."""
+        return max(0, self.limit.limit - self._by_tag.size)
 
     def _may_confirm(self) -> bool:
         """Whether the part of the limit that confirmed sessions may take has room."""

@@ -78,6 +78,7 @@ class Recovery:
         self.reading = RuleReading(datapath_id, self._on_row, self._on_read, PACE)
         self._datapath_id = datapath_id
         self._balancer = balancer
+        self._room = balancer.sessions.recovery_room
         self._on_recovered, self._on_lost = on_recovered, on_lost
         self._began_at: Optional[float] = None
         #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
@@ -126,11 +127,12 @@ class Recovery:
     def take(self, followed: Followed, now: float) -> None:
         """This member has followed the switch, and takes over: the sessions of these rules are recovered."""
         self._pending = followed.rules
+        self._room.take(self, len(followed.rules))
         self._taken = list(followed.rules)
         if followed.is_current:
             self.reading.skip()
             for target in followed.targets:
-                self._targets[target.virtual_address, target.actions] = target
+                self._add_target(target)
                 self._set_deadline(target, now)
         LOG.info(
             "Switch %016x: taking over with %d sessions that were followed%s",
@@ -207,8 +209,23 @@ class Recovery:
 
     def forget(self, tag: int) -> None:
         """The rule is no longer pending: its mobile begins anew, or is gone."""
-        self._pending.pop(tag, None)
+        if self._pending.pop(tag, None) is not None:
+            self._room.release()
         self._attempts.pop(tag, None)
+
+    def give_up(self, count: int) -> None:
+        """There is no room for so many pending rules: forget those that came last."""
+        for _ in range(min(count, len(self._pending))):
+            tag, target = self._pending.popitem()
+            self._attempts.pop(tag, None)
+            self._room.release()
+            if target.tags[-1:] == [tag]:
+                target.tags.pop()
+
+    def end(self) -> None:
+        """No rule is waited for any more."""
+        self._room.end(self, len(self._targets))
+        self._pending, self._targets = {}, {}
 
     def tick(self, now: float) -> None:
         """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
@@ -247,18 +264,31 @@ class Recovery:
         if virtual_address is None or len(row.instructions) > MAX_RULE_LENGTH:
             return
         tag, actions = row.cookie >> COOKIE_MARK_BITS, row.actions()
-        if self._take_over_begun(tag, virtual_address, actions):
+        if self._take_over_begun(tag, virtual_address, actions) or self._has_read_another(tag):
             return
         target = self._target(virtual_address, actions)
         if target is None:
             return
         found = self._reals.get(target.key)
-        if found is not None:
+        if found is None:
+            self._await_real(tag, target, now)
+        elif self.pending < self._balancer.sessions.places:
             self._recover(tag, target, *found, now)
+
+    def _has_read_another(self, tag: int) -> bool:
+        """Whether a rule with this tag was read and is pending; one that was followed is replaced by what is read."""
+        known = self._pending.get(tag)
+        return known is not None and self._targets.get((known.virtual_address, known.actions)) is known
+
+    def _await_real(self, tag: int, target: RuleTarget, now: float) -> None:
+        """The real server of a rule has not been found yet; the rule is left out if there is no room for it."""
+        is_new = tag not in self._pending
+        if is_new and not self._room.has_room(self, self._balancer.sessions.places):
             return
         self._set_deadline(target, now)
         target.tags.append(tag)
         self._pending[tag] = target
+        self._room.take(self, is_new)
 
     def _put_to_targets(self, now: float) -> None:
         """Put followed rules to their targets, some at a time; forget those that the switch has no more."""
@@ -269,7 +299,7 @@ class Recovery:
                 continue
             known = self._targets.get((target.virtual_address, target.actions))
             if known is None and self._adopting is not None:
-                known = self._targets[target.virtual_address, target.actions] = target
+                known = self._add_target(target)
                 self._set_deadline(target, now)
             if known is not None and (known is target or self._adopting is not None):
                 self._pending[tag] = known
@@ -296,14 +326,19 @@ class Recovery:
         target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
 
     def _target(self, virtual_address: bytes, actions: bytes) -> Optional[RuleTarget]:
-        """Where a rule leads; None if it has to be left out, since there is no room for its session or target."""
+        """Where a rule leads; None if it has to be left out, since there is no room for its target."""
         target = self._targets.get((virtual_address, actions))
-        if self._balancer.sessions.has_no_room_for(len(self._pending)) or (
-            target is None and len(self._targets) >= _MAX_TARGETS
-        ):
-            return None
         if target is None:
-            target = self._targets[virtual_address, actions] = RuleTarget(virtual_address, actions)
+            own = len(self._targets)
+            if own >= _MAX_TARGETS or not self._room.has_room_for_target(own):
+                return None
+            target = self._add_target(RuleTarget(virtual_address, actions))
+        return target
+
+    def _add_target(self, target: RuleTarget) -> RuleTarget:
+        key = target.virtual_address, target.actions
+        self._room.targets += key not in self._targets
+        self._targets[key] = target
         return target
 
     def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:

@@ -71,6 +71,7 @@ class UnrecoveredSessions:
 
     def forget(self) -> None:
         """Another balancer serves the switch, or has served it: recover anew when needed."""
+        self.recovery.end()
         self.recovery = Recovery(self._datapath_id, self._balancer, self._on_recovered, self._on_lost)
         self._rules.room.is_uncertain = True
         self.recovery.locate(self._virtual_servers, self._actions)

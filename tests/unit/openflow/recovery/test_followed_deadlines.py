@@ -10,6 +10,7 @@ import pytest
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import _UNSERVED_TIMEOUT, Recovery
 from ryu_haslb.openflow.recovery.session_view import RuleTarget
+from ryu_haslb.slb.recovery_room import RecoveryRoom
 
 ADDRESS, IDLE, TAG = bytes([10, 1, 1, 10]), 300.0, 7
 
@@ -20,7 +21,7 @@ def test_a_followed_rule_waits_for_the_idle_time_of_a_virtual_server_that_is_kno
 ) -> None:
     """A member that has never served the switch knows its virtual servers after it has taken over."""
     lost: list[int] = []
-    balancer: Any = SimpleNamespace()
+    balancer: Any = SimpleNamespace(sessions=SimpleNamespace(recovery_room=RecoveryRoom()))
     recovery = Recovery(1, balancer, lambda *_: None, lambda tag, _: lost.append(tag))
     target = RuleTarget(ADDRESS, b"actions")
     recovery.take(Followed({TAG: target}, [target], [], True), 0.0)
