@@ -192,7 +192,7 @@ class RequestPath:
             self.adjacencies.on_arp(channel, frame, port, addresses, now)
 
     def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:
-        """Read and admit a request, and forward it."""
+        """Learn from a request, and serve it."""
         if self.adjacencies.is_stale:
             self.adjacencies.update()
         if self.learning is not None and self._may_learn(now):
@@ -202,6 +202,10 @@ class RequestPath:
             frame, vlan = without_vlan_tag(frame)
         if self._discovery.served_vlans:
             vlan = self._discovery.vlan_of(port, vlan)
+        self._serve(channel, frame, vlan, now)
+
+    def _serve(self, channel: Channel, frame: bytes, vlan: Optional[int], now: float) -> None:
+        """Read and admit the request in an untagged frame that had a tag of this VLAN, and forward it."""
         fault = self.admission.admit(frame, vlan)
         if fault is not None:
             self._balancer.statistics.count_dropped(fault)
@@ -245,14 +249,19 @@ class RequestPath:
             channel.transmit(wire_packet.packet_out(forward, frame))
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
-        """A request was returned to a session rule that is not there: it never was, or it has timed out."""
+        """A request was returned to a session rule that is not there: it never was, or it has timed out.
+
+        What was not sent to the switch cannot come back from it, and is a request like any other.
+        """
         if self.adjacencies.is_stale:
             self.adjacencies.update()
         tag = int.from_bytes(frame[ETH_SRC:ETHERTYPE], "big")
         if tag == PROBE_TAG:
             self.table_output.on_returned()
             return
-        self.admission.backlog.settled += 1
+        if not self.admission.backlog.record_return():
+            self._serve(channel, frame, None, now)
+            return
         session = self._balancer.sessions.by_tag(tag)
         if session is None:
             self._on_unknown_session(channel, frame, tag, now)

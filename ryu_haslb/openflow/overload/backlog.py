@@ -58,7 +58,7 @@ class Backlog:
     """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far.
 
     ``requests`` counts the requests that were sent since the last barrier request, ``settled`` the rejections and
-    returns of requests that were received since the last barrier reply. The caller adds to both.
+    returns of requests that were received since the last barrier reply. The caller adds requests and rejections.
     ``round_trip`` is the seconds that the last barrier took, None before the first reply.
     """
 
@@ -66,6 +66,7 @@ class Backlog:
         self.requests = 0
         self._requests_before_barrier = 0
         self.settled = 0
+        self._returned = 0
         self.round_trip: Optional[float] = None
         self._outstanding: deque[_Barrier] = deque()
         self._bytes_before_barrier = 0
@@ -96,6 +97,14 @@ class Backlog:
                 self.round_trip = now - barrier.sent_at
                 self._record_round_trip(self.round_trip, now)
                 return True
+
+    def record_return(self) -> bool:
+        """Record that a request has come back from the switch. False: it was sent none that could."""
+        if self._returned >= self.all_requests:
+            return False
+        self._returned += 1
+        self.settled += 1
+        return True
 
     @property
     def all_requests(self) -> int:

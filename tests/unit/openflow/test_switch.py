@@ -129,3 +129,15 @@ def test_sessions_without_a_rule_are_forgotten_with_the_switch_that_had_to_insta
     (kept,) = first.balancer.sessions
     second.settle()
     assert second.has_rule(kept)
+
+
+def test_a_switch_that_returns_what_it_was_not_sent_takes_back_no_counter() -> None:
+    """Only what was dispatched to a switch can come back from it: another one may lie."""
+    wired = Wired()
+    (sent,) = wired.request("anna")
+    frame = sent[24 + int.from_bytes(sent[16:18], "big") :]
+    liar = Wired(beside=wired, found=False)
+    for number in range(20):
+        liar.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + number.to_bytes(6, "big") + frame[12:], wire.OFPP_CONTROLLER)
+    counted = wired.balancer.statistics
+    assert (counted.requests, counted.dispatched, counted.dropped) == (21, 1, 20)

@@ -118,3 +118,14 @@ def test_all_requests_of_a_connection_are_those_before_and_behind_its_last_barri
     backlog.requests += 1
     backlog.on_barrier_reply(1, 3.0)
     assert backlog.all_requests == 11
+
+
+def test_no_more_requests_come_back_than_the_switch_was_sent() -> None:
+    """A switch that returns what it was not sent lies (docs/security.md)."""
+    backlog = Backlog()
+    assert not backlog.record_return()
+    backlog.requests += 2
+    backlog.record_barrier(1, 100, 1.0)
+    backlog.requests += 1
+    assert [backlog.record_return() for _ in range(4)] == [True, True, True, False]
+    assert backlog.unconfirmed_requests == 0
