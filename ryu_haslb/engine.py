@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Callable
 
 import eventlet.wsgi
 
 from ryu_haslb import product
+from ryu_haslb.own_file import open_own
 
 # Ryu's HTTP module, which its application manager imports, takes this name from eventlet, which dropped it in 0.30.3.
 # Any object will do: the balancer has a web server of its own.
@@ -130,7 +130,7 @@ def run_manager(words: Sequence[str]) -> None:
     log.init_log()
     logging.getLogger(_app_manager.LOG.name).setLevel(logging.WARNING)  # which applications it loads
     if options.pid_file:
-        Path(options.pid_file).write_text(str(os.getpid()))
+        _write_pid(options.pid_file)
     manager = _app_manager.AppManager.get_instance()
     manager.load_apps(options.app_lists + options.app)
     services = manager.instantiate_apps(**manager.create_contexts())
@@ -138,6 +138,18 @@ def run_manager(words: Sequence[str]) -> None:
         hub.joinall(services)
     finally:
         manager.close()
+
+
+def _write_pid(path: str) -> None:
+    """Write the process id to a file that no other user can have changed. Raises: SystemExit if there is none."""
+    try:
+        with open(open_own(path, os.O_WRONLY, 0o644), "w") as file:
+            file.truncate()
+            file.write(str(os.getpid()))
+    except OSError as error:
+        raise SystemExit(
+            f"haslb-manager: --pid-file {path}: {error.strerror}; remove what is there, or name another file"
+        ) from error
 
 
 def describe() -> str:

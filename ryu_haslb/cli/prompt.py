@@ -27,6 +27,7 @@ from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import Offers, help_lines, is_keyword
 from ryu_haslb.language.grammar import CommandError
+from ryu_haslb.own_file import open_own
 
 #: Also as abbreviated as the grammar takes it.
 _SECRET = re.compile(r"password|\bdfp?\s+p(a|as|ass\w*)?\b|\bisa?k?m?p?\s+key\b", re.IGNORECASE)
@@ -109,18 +110,23 @@ def _enter(event: KeyPressEvent, following: Iterable[str], pasted: Pasted) -> No
 
 
 def history() -> History:
-    """The lines of earlier sessions, in a file of mode 0600; in memory if that file cannot be opened."""
+    """The lines of earlier sessions, in a file of mode 0600; in memory if that file cannot be opened.
+
+    ``sudo`` and ``su`` may keep the home of another user, who must not have root write elsewhere.
+    """
     state = os.environ.get("XDG_STATE_HOME")
     path = os.path.join(state, "haslb_history") if state else os.path.expanduser("~/.haslb_history")
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600))
+        return _History(open_own(path, os.O_RDWR | os.O_APPEND, 0o600))
     except OSError:
         return InMemoryHistory()
-    return _History(path)
 
 
 class _History(FileHistory):
-    """Does not store lines that may contain a password or a pre-shared key."""
+    """Does not store lines that may contain a password or a pre-shared key. It keeps to the file that was opened."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(f"/dev/fd/{descriptor}")
 
     def store_string(self, string: str) -> None:
         if not _SECRET.search(string):

@@ -114,6 +114,22 @@ def test_history_goes_where_the_system_keeps_state(home: Path, monkeypatch: pyte
     assert "show ip slb reals" in (home / "state" / "haslb_history").read_text()
 
 
+def test_history_follows_no_link_of_another_user(home: Path) -> None:
+    """``sudo`` may keep the home of the user who has become root."""
+    (home / ".haslb_history").symlink_to(home / "target")
+    history().store_string("show ip slb reals")
+    assert not (home / "target").exists()
+
+
+def test_history_stays_in_the_file_that_was_opened(home: Path) -> None:
+    lines = history()
+    (home / ".haslb_history").rename(home / "opened")
+    (home / ".haslb_history").symlink_to(home / "target")
+    lines.store_string("show ip slb reals")
+    assert "show ip slb reals" in (home / "opened").read_text()
+    assert not (home / "target").exists()
+
+
 def test_configuration_mode_reads_commands_until_ctrl_d() -> None:
     terminal = ConfigureTerminal()
     with create_pipe_input() as keys:

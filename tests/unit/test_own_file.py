@@ -1,0 +1,60 @@
+"""Files that a process of root writes at a path where another user may have put something else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from ryu_haslb import engine
+from ryu_haslb.own_file import open_own
+
+
+def symbolic_link(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+def hard_link(path: Path, target: Path) -> None:
+    os.link(target, path)
+
+
+def dangling_link(path: Path, target: Path) -> None:
+    path.symlink_to(target.with_name("not there"))
+
+
+def pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+TRAPS = (symbolic_link, hard_link, dangling_link, pipe)
+
+
+@pytest.mark.parametrize("lay", TRAPS)
+def test_what_leads_elsewhere_is_not_opened(tmp_path: Path, lay: Callable[[Path, Path], None]) -> None:
+    target = tmp_path / "target"
+    target.write_text("as it was")
+    lay(tmp_path / "file", target)
+    with pytest.raises(OSError):
+        open_own(str(tmp_path / "file"), os.O_WRONLY, 0o600)
+    with pytest.raises(SystemExit, match=r"--pid-file .*; remove what is there, or name another file"):
+        engine._write_pid(str(tmp_path / "file"))
+    assert target.read_text() == "as it was"
+    assert not (tmp_path / "not there").exists()
+
+
+def test_a_file_of_another_user_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("as it was")
+    owner = (tmp_path / "file").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(OSError, match="not a file of this user alone"):
+        open_own(str(tmp_path / "file"), os.O_WRONLY, 0o600)
+    assert (tmp_path / "file").read_text() == "as it was"
+
+
+def test_the_process_id_replaces_what_an_earlier_run_has_left(tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text("12345678901")
+    engine._write_pid(str(tmp_path / "pid"))
+    engine._write_pid(str(tmp_path / "new"))
+    assert {(tmp_path / each).read_text() for each in ("pid", "new")} == {str(os.getpid())}
