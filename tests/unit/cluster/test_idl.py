@@ -12,7 +12,7 @@ import pytest
 from ovs.db.idl import SchemaHelper
 from ovs.jsonrpc import Message
 
-from ryu_haslb.cluster.idl import MAX_ROWS, RESTORED_TIMEOUT, ROWS_AT_ONCE, FollowingIdl
+from ryu_haslb.cluster.idl import MAX_ROWS, MAX_SCHEMA_SIZE, RESTORED_TIMEOUT, ROWS_AT_ONCE, FollowingIdl
 from ryu_haslb.cluster.servers import SCHEMA
 
 
@@ -224,3 +224,16 @@ def test_the_schema_bounds_every_table_of_members() -> None:
     """A member follows no server that sends more rows than the bound. The servers' own table of remotes has none."""
     tables = json.loads(SCHEMA.read_text())["tables"]
     assert tables.keys() - MAX_ROWS.keys() == {"Connection"}
+
+
+def test_a_schema_of_megabytes_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop would stand still for it. Then all tables are asked for, as of a server that has no schema."""
+    server = Server()
+    server.reports("a")
+    (row,) = server.idl.server_tables["Database"].rows.values()
+    row.schema = [json.dumps({"tables": {}, "filler": [[]] * (MAX_SCHEMA_SIZE // 4)})]
+    sent: list[Message] = []
+    monkeypatch.setattr(server.idl, "send_request", sent.append)
+    server.idl._Idl__send_monitor_request()
+    assert list(sent[0].params[2]) == ["Cluster"]
+    assert len(SCHEMA.read_text()) < MAX_SCHEMA_SIZE // 4

@@ -57,7 +57,19 @@ def test_it_reads_what_the_parser_of_the_package_reads(sent: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "stream", ["}", "[1,]", '{"a" 1}', "[" * (MAX_DEPTH + 1), "true", "17 ", '"text"', "{]", '{"a":\n"\x01"}']
+    "stream",
+    [
+        "}",
+        "[1,]",
+        '{"a" 1}',
+        "[" * (MAX_DEPTH + 1),
+        "true",
+        "17 ",
+        '"text"',
+        "{]",
+        '{"a":\n"\x01"}',
+        "[" + "1" * 100 + "]",
+    ],
 )
 def test_what_is_no_message_is_an_error_in_words(stream: str) -> None:
     """``ovs.jsonrpc`` takes a text for an error, and ends the connection."""
