@@ -3,7 +3,8 @@
     layout    from the configuration, the switch's description and ports, and what it rejects (:mod:`.layout_choice`)
     install   meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                    -> error: :mod:`.standing_rejections`
-    replace   another configuration, or other ports: the standing rules once more, in the place of those before
+    replace   another configuration, or other ports: the standing rules that differ; where it is not known what is in
+              place, or the layout is another one, all of them once more
     restore   others have deleted some: what is missing is added
 
 What is in place is kept there by :mod:`.upkeep`: the meters, the rules that copy replies, and the audits.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration, Switching
@@ -69,6 +71,8 @@ class Installation:
         self._is_installing = False
         #: The standing rules that were sent last.
         self._sent: list[Rule] = []
+        #: Whether the switch has these, and no others, once it has carried out what was sent.
+        self._is_sent_known = False
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._normal_check = NormalCheck(
@@ -82,6 +86,7 @@ class Installation:
 
     def begin(self) -> None:
         """Begin a mastership: what meters and audits have recorded is from an earlier one."""
+        self._is_sent_known = False
         self.upkeep = Upkeep(
             self._transport, self._switch, self.transactions, self._balancer, self._configuration, self._restore
         )
@@ -99,13 +104,13 @@ class Installation:
         self.upkeep.meters.install(lambda: self._submit(rule_messages.replacement))
 
     def configure(self, configuration: Configuration) -> None:
-        """Replace the standing rules by those of another configuration."""
+        """Have the standing rules follow another configuration."""
         self._configuration = configuration
         self._choice.configured = _switching(configuration, self._transport.id)
         self._replace()
 
     def on_port_changed(self) -> None:
-        """Replace the standing rules if the ports around the IPsec module have changed, and find named ports anew."""
+        """Have the standing rules follow if the ports around the IPsec module changed, and find named ports anew."""
         if not self._port_changes.must_wait():
             self._follow_ports()
 
@@ -199,20 +204,27 @@ class Installation:
         layout = self._choice.layout(names.keys())
         switch.switching_source = self._choice.decision.source
         keys = self._balancer.sessions.keys
-        rules = self._sent = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
+        before, rules = self._sent, list(standing_rules(self._configuration, transport.id, sides, keys, layout))
+        is_difference = messages_of is rule_messages.replacement and self._knows_what_differs(layout)
+        self._sent, self._is_sent_known = rules, is_difference
         if self._choice.to_remember is not None:
             rules.append(ignores_normal_rule(self._choice.to_remember))
         self.upkeep.audit.suspend()
-        if messages_of is rule_messages.replacement or layout != switch.layout:
+        if is_difference:
+            messages_of = partial(rule_messages.difference, before)
+            self.upkeep.meters.configure(self._configuration, sides)
+        elif messages_of is rule_messages.replacement:
             switch.set_layout(layout)
-        if messages_of is rule_messages.replacement:
             self.upkeep.reply_rules.forget()
             self.upkeep.meters.configure(self._configuration, sides)
         else:
+            if layout != switch.layout:
+                switch.set_layout(layout)
             self.upkeep.meters.of_clients.on_lost()
 
         def conclude(error: Optional[wire.Error]) -> None:
             self._is_installing = False
+            self._is_sent_known = error is None and (self._is_sent_known or rules is self._sent)
             if error is None:
                 self._on_installed(rules)
             elif layout != self._choice.layout(transport.port_names().keys()):
@@ -237,7 +249,7 @@ class Installation:
                     without = self._switch.layout = replace(layout, has_metadata=False)
                     self._submit_table_miss(list(without.fit(rules)), metered, without)
                     return
-                if self._choice.on_rejected(error):
+                if self._may_accept_another(layout, error):
                     self.install()
                     return
             in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
@@ -251,6 +263,21 @@ class Installation:
             revoke=lambda error: self._on_late_table_miss_rejection(layout, error, conclude),
         )
 
+    def _may_accept_another(self, layout: Layout, error: wire.Error) -> bool:
+        """Whether a rejection of rules of this layout shows that the switch may accept those of another one."""
+        is_current = layout == self._choice.layout(self._transport.port_names().keys())
+        return is_current and self._choice.on_rejected(error)
+
+    def _knows_what_differs(self, layout: Layout) -> bool:
+        """Whether only the standing rules that differ need be sent: all of them take a slow switch a quarter of a
+        second, or seconds where there are many real servers, and requests wait behind them.
+
+        Where others may have deleted rules without a sign, or clients have rules of their own, all are sent.
+        """
+        upkeep = self.upkeep
+        is_intact = upkeep.audit.is_possible and not upkeep.meters.of_clients.rates
+        return self._is_sent_known and is_intact and layout == self._switch.layout
+
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
         self._switch.standing_rules = len(rules)
@@ -258,18 +285,23 @@ class Installation:
         if not self.is_serving:
             self._switch.connect(self.transactions, self._installed_at)
         self.upkeep.reply_rules.begin(self._switch.layout)
+        self._switch.unrecovered.recovery.is_port_usable = self._transport.is_port_usable
         self._switch.on_ready(self._installed_at)
 
     def _on_rejected(self, error: wire.Error) -> None:
-        self._is_installing = True
+        self._is_installing, self._is_sent_known = True, False
         if not self._rejections.on_rejected(error, self._clock()):
             self._is_installing = False
             self._stop_serving()
 
     def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
         """The switch rejects standing rules behind the barrier reply; it may send an error for each of them."""
-        if rules is self._sent and self.is_serving and not self._is_installing:  # else others are on their way already
-            self._on_rejected(error)
+        if self.is_serving and not self._is_installing:  # else others are on their way already
+            if rules is self._sent:
+                self._on_rejected(error)
+            elif self._is_sent_known:  # what was sent since may be a difference from them
+                self._is_sent_known = False
+                self._replace()
         return True
 
     def _on_late_table_miss_rejection(

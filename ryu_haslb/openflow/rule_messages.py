@@ -61,6 +61,18 @@ def changes(
     return [_delete(rule, xid) for rule in removed] + [_add(rule, metered, layout, xid) for rule in added]
 
 
+def difference(
+    before: Iterable[Rule], rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT
+) -> list[bytes]:
+    """Messages that put these rules in the place of those ``before``, all but the rule PASS_OTHER: what they share
+    stays."""
+    present, wanted = ({_identity(rule): rule for rule in each} for each in (before, rules))
+    removed = [rule for key, rule in present.items() if key not in wanted]
+    return [_delete(rule, xid) for rule in removed] + restoration(
+        (rule for key, rule in wanted.items() if key not in present), metered, xid, layout
+    )
+
+
 def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, metered: bool = False) -> list[bytes]:
     """Messages that add these rules for some seconds; if they are there, their time begins anew.
 
@@ -207,6 +219,11 @@ def reported_removal(rows: Iterable[FlowStats], xid: int) -> list[bytes]:
         ).pack(xid)
         for row in rows
     ]
+
+
+def _identity(rule: Rule) -> tuple[int, int, tuple[tuple[str, wire.Value], ...]]:
+    """What tells standing rules apart."""
+    return rule.cookie, rule.priority, tuple(rule.match.items())
 
 
 def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:

@@ -52,6 +52,7 @@ _MATCH_HEADER = 4
 _FLOW_PACKETS = Struct("!24xQQ")
 _INSTRUCTION = Struct("!H2x4x")
 _ACTION = Struct("!H2x4x")
+_LAST_OUTPUT = Struct("!HHI8x")
 #: Where an output has the length that is sent to the controller, and where it ends.
 _MAX_LEN, _OUTPUT_LENGTH = 8, 16
 #: The instruction that applies no action.
@@ -210,6 +211,12 @@ def without_max_len(actions: bytes) -> bytes:
             if kind == OFPAT_OUTPUT and end - offset >= _OUTPUT_LENGTH:
                 found[offset + _MAX_LEN : offset + _OUTPUT_LENGTH] = bytes(_OUTPUT_LENGTH - _MAX_LEN)
     return bytes(found)
+
+
+def last_output(actions: bytes) -> Optional[int]:
+    """The port of the last action, if that is an output as OpenFlow 1.3.5 has it (section 7.2.5)."""
+    kind, length, port = _LAST_OUTPUT.unpack_from(actions[-_OUTPUT_LENGTH:].rjust(_OUTPUT_LENGTH, b"\xff"))
+    return port if (kind, length) == (OFPAT_OUTPUT, _OUTPUT_LENGTH) else None
 
 
 class MeterStats(NamedTuple):

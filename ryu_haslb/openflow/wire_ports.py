@@ -1,7 +1,7 @@
 """The ports of one switch as it reports them (OpenFlow 1.3.5, sections 7.2.1, 7.3.5.7 and 7.4.3), read by hand. Pure.
 
-Only number and name of a port are kept. A peer may report as many ports as it likes, and often: the engine's own
-record of a port takes twenty times as much memory and time.
+Only number and name of a port are kept, and whether it is down. A peer may report as many ports as it likes, and often:
+the engine's own record of a port takes twenty times as much memory and time.
 """
 
 from __future__ import annotations
@@ -30,15 +30,20 @@ class PortChange(NamedTuple):
 
 
 class Ports:
-    """The names of a switch's ports by their numbers."""
+    """The names of a switch's ports by their numbers, and which of them are down."""
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
+        self._down: set[int] = set()
 
     @property
     def names(self) -> Mapping[int, str]:
         """The names by numbers, at this moment; not to be changed."""
         return self._names
+
+    def is_usable(self, port: int) -> bool:
+        """Whether the switch has this port, and it is up. One that reports no ports may have any."""
+        return port not in self._down and (port in self._names or not self._names)
 
     def read_description(self, message: bytes) -> bool:
         """Read a part of the description of all ports. False: another part follows.
@@ -48,8 +53,8 @@ class Ports:
         Raises:
             ProtocolError: the switch has more ports than :data:`MAX_PORTS`.
         """
-        for number, name, _, _ in _PORT.iter_unpack(message[MULTIPART_HEADER_LENGTH:]):
-            self._set(number, name)
+        for number, name, config, state in _PORT.iter_unpack(message[MULTIPART_HEADER_LENGTH:]):
+            self._set(number, name, _is_down(config, state))
         return not has_more(message)
 
     def read_status(self, message: bytes) -> Optional[PortChange]:
@@ -64,12 +69,18 @@ class Ports:
             return None
         if reason == OFPPR_DELETE:
             self._names.pop(number, None)
+            self._down.discard(number)
         else:
-            self._set(number, name)
-        is_down = config & OFPPC_PORT_DOWN or state & OFPPS_LINK_DOWN
-        return PortChange(number, reason != OFPPR_DELETE and not is_down)
+            self._set(number, name, _is_down(config, state))
+        return PortChange(number, reason != OFPPR_DELETE and self.is_usable(number))
 
-    def _set(self, number: int, name: bytes) -> None:
+    def _set(self, number: int, name: bytes, is_down: bool) -> None:
         self._names[number] = name.partition(b"\0")[0].decode("ascii", "replace")
+        (self._down.add if is_down else self._down.discard)(number)
         if len(self._names) > MAX_PORTS:
             raise ProtocolError(f"more than {MAX_PORTS} ports")
+
+
+def _is_down(config: int, state: int) -> bool:
+    """Whether an operator has taken a port down, or it has no link."""
+    return bool(config & OFPPC_PORT_DOWN or state & OFPPS_LINK_DOWN)

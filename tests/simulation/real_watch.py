@@ -39,13 +39,15 @@ class Belief(NamedTuple):
 class Look(NamedTuple):
     """The beliefs of one moment, by address.
 
-    ``recovering`` are the switches on which rules of an earlier run are pending. ``overloads`` counts requests that the
-    balancer has dropped for want of room, and what meters have dropped.
+    ``reading`` are the switches whose rules of an earlier run are being read, ``recovering`` those, and others on which
+    such rules are pending. ``overloads`` counts requests that the balancer has dropped for want of room, and what
+    meters have dropped.
     """
 
     at: float
     balancer: Balancer
     served: frozenset[int]
+    reading: frozenset[int]
     recovering: frozenset[int]
     beliefs: dict[bytes, Belief]
     overloads: int
@@ -101,9 +103,11 @@ class RealWatch:
                 )
                 for real in farm.reals
             }
-            recovering = frozenset(each for each in served if self._is_recovering(each))
+            recoveries = {each: controller.fleet.switches[each].unrecovered.recovery for each in served}
+            reading = frozenset(each for each in served if not recoveries[each].is_complete)
+            recovering = frozenset(each for each in served if not recoveries[each].is_over)
             overloads = self._overloads(balancer)
-            self._looks[-1] = Look(world.clock.now, balancer, served, recovering, beliefs, overloads)
+            self._looks[-1] = Look(world.clock.now, balancer, served, reading, recovering, beliefs, overloads)
         world.clock.after(LOOK_INTERVAL, self._look)
 
     def _keeps_sessions(self, real: RealServer) -> bool:
@@ -111,9 +115,6 @@ class RealWatch:
         configured = self._world.controller.configuration.farms["HAFARM"].reals
         drains = [each.drain for each in configured if each.address.packed == real.packed_address]
         return bool(drains) and Drain.MOVE not in drains
-
-    def _is_recovering(self, datapath_id: int) -> bool:
-        return not self._world.controller.fleet.switches[datapath_id].unrecovered.recovery.is_over
 
     def _overloads(self, balancer: Balancer) -> int:
         meters = [meter for switch in self._world.switches for meter in switch.datapath.meters.values()]

@@ -89,6 +89,11 @@ class StrangerConnection:
         """A stranger has no ports."""
         return {}
 
+    @staticmethod
+    def is_port_usable(_: int) -> bool:
+        """A stranger has no ports."""
+        return False
+
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages; a stranger that is not polite does not care."""
         self.bytes_sent += len(message)

@@ -32,7 +32,7 @@ class Transport:
         self.handler: Optional[MessageHandler] = None
         self.on_handled: Optional[Callable[[], None]] = None
         self.close_reason = "connection lost"
-        self.ports = dict(switch.datapath.ports)
+        self.ports, self._down_ports = dict(switch.datapath.ports), set(switch.datapath.down)
         self.bytes_sent = 0
         self.latency = LatencyHistogram()
         self.xid = 0
@@ -47,6 +47,10 @@ class Transport:
     def port_names(self) -> dict[int, str]:
         """The switch's ports by number."""
         return dict(self.ports)
+
+    def is_port_usable(self, port: int) -> bool:
+        """Whether a port is up, as far as the switch has said it."""
+        return port in self.ports and port not in self._down_ports
 
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages."""
@@ -102,7 +106,8 @@ class Transport:
         kind, xid = message[1], int.from_bytes(message[4:8], "big")
         if kind == PORT_STATUS:
             number = int.from_bytes(message[16:20], "big")
-            is_down = int.from_bytes(message[52:56], "big") & 1
+            is_down = bool(int.from_bytes(message[52:56], "big") & 1)
+            (self._down_ports.add if is_down else self._down_ports.discard)(number)
             self._controller.fleet.on_port_changed(self, number, not is_down)
         elif (self.handler is None or not self.handler(kind, xid, message)) and kind == ECHO_REPLY:
             self._controller.fleet.on_echo_reply(self, xid)

@@ -93,6 +93,10 @@ class Member:
     def port_names(self) -> dict[int, str]:
         return {}
 
+    @staticmethod
+    def is_port_usable(_: int) -> bool:
+        return True
+
     def next_xid(self) -> int:
         self._xid += 1
         return self._xid

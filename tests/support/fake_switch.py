@@ -212,6 +212,8 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.certificate: Optional[PeerCertificate] = None
         self.close_reason = "connection lost"
         self.ports: dict[int, str] = {}
+        #: The ports that are down.
+        self.down: set[int] = set()
         self.sent: list[bytes] = []
         self.bytes_sent = 0
         self.xid = 0
@@ -222,6 +224,9 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
 
     def port_names(self) -> dict[int, str]:
         return dict(self.ports)
+
+    def is_port_usable(self, port: int) -> bool:
+        return port not in self.down
 
     def transmit(self, data: bytes) -> None:
         self.bytes_sent += len(data)

@@ -114,6 +114,11 @@ class Audit:
         """Whether the switch is reading a slice of its session rules for us."""
         return self._sessions.is_reading
 
+    @property
+    def is_possible(self) -> bool:
+        """False once the switch was found not to report its standing rules as they were installed."""
+        return self._is_possible
+
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""
         self._is_expecting = False

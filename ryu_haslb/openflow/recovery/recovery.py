@@ -32,7 +32,7 @@ from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import Recalled
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH, RuleTarget, is_session_rule, without_chassis
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire_multipart import FlowStats, last_output
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
@@ -75,6 +75,8 @@ class Recovery:
 
     def __init__(self, datapath_id: int, balancer: Balancer, on_recovered: OnRecovered, on_lost: OnLost) -> None:
         self.recovered = 0
+        #: Whether the switch has a port, and it is up; known once the switch is served.
+        self.is_port_usable: Callable[[int], bool] = lambda _: True
         self.reading = RuleReading(datapath_id, self._on_row, self._on_read, PACE)
         self._datapath_id = datapath_id
         self._balancer = balancer
@@ -186,8 +188,8 @@ class Recovery:
     def actions_of(self, tag: int, now: float) -> Optional[bytes]:
         """The actions of a pending rule, to forward a request of its session; None when the session is recovered now.
 
-        The answers of home agents are not seen here. When its mobile has asked more often than a session may be
-        retried, and when all real servers have been found and the rule leads to none of them, the rule is given up.
+        The answers of home agents are not seen here. The rule is given up when its mobile has asked more often than a
+        session may be retried, when its port is down, and when all real servers have been found and it leads to none.
         """
         if tag in self._recalled:
             self._put_to_lost_target(tag)
@@ -202,10 +204,19 @@ class Recovery:
         attempts = self._attempts[tag] = self._attempts.get(tag, 0) + 1
         reals = [] if server is None else server.farm.reals
         located = {real for _, real in self._reals.values()}
-        if located.issuperset(reals) or attempts > 1 + max(real.configuration.reassign for real in reals):
+        if (
+            not self._may_arrive(target)
+            or located.issuperset(reals)
+            or attempts > 1 + max(real.configuration.reassign for real in reals)
+        ):
             self.forget(tag)
             return None
         return target.actions
+
+    def _may_arrive(self, target: RuleTarget) -> bool:
+        """Whether the last port that a rule outputs to is up: else the switch sends nothing there."""
+        port = last_output(target.actions)
+        return port is None or self.is_port_usable(port)
 
     def forget(self, tag: int) -> None:
         """The rule is no longer pending: its mobile begins anew, or is gone."""

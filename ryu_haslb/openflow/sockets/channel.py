@@ -45,6 +45,9 @@ class SwitchChannel(Channel, Protocol):
     def port_names(self) -> dict[int, str]:
         """The names of the switch's ports by their numbers, at this moment."""
 
+    def is_port_usable(self, port: int) -> bool:
+        """Whether the switch has this port, and it is up."""
+
     def close(self) -> None:
         """End the connection."""
 

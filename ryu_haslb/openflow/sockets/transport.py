@@ -111,6 +111,10 @@ class Transport(Datapath):  # type: ignore[misc]
         """The names of the switch's ports by their numbers, at this moment."""
         return dict(self._ports.names)
 
+    def is_port_usable(self, port: int) -> bool:
+        """Whether the switch has this port, and it is up."""
+        return self._ports.is_usable(port)
+
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages without blocking. All replies to one read leave in one write."""
         self.bytes_sent += len(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Optional
 
@@ -17,12 +18,21 @@ from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
+)
+#: The same with a second virtual server, which takes several further standing rules.
+OTHER_CONFIGURATION = replace(
+    CONFIGURATION,
+    virtual_servers={
+        **CONFIGURATION.virtual_servers,
+        "OTHER": VirtualServer("OTHER", IPv4Address("10.1.1.11"), "HAFARM", in_service=True),
+    },
 )
 REAL_MAC = "02:00:00:00:00:51"
 
@@ -128,7 +138,7 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
         return (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM) if is_addition else None
 
     connected.fake.rejects = reject
-    connected.connection.configure(CONFIGURATION)
+    connected.connection.configure(OTHER_CONFIGURATION)
     connected.transport.answer()
     assert not connected.connection.is_serving
     for _ in range(100):
@@ -164,7 +174,7 @@ def test_a_switch_that_rejects_the_standing_rules_behind_the_barrier_is_tried_ag
     connected = Connected(has_bundles=False)
     attempts = 0
     connected.transport.sent.clear()
-    connected.connection.configure(CONFIGURATION)
+    connected.connection.configure(OTHER_CONFIGURATION)
     connected.transport.answer()
     for _ in range(100):
         if connected.connection.is_serving:
@@ -190,6 +200,36 @@ def test_a_rejection_behind_the_barrier_has_no_effect_once_the_switch_is_not_ser
         connected.connection._installation.tick(connected.now)
     assert not connected.transport.sent
     assert not connected.connection.is_serving
+
+
+def test_of_another_configuration_only_the_rules_that_differ_are_sent() -> None:
+    """All of them take a slow switch a quarter of a second, and requests wait behind them."""
+    connected = Connected()
+    before = sorted(str(flow) for flow in connected.fake.flows)
+    for configuration, flow_mods in ((OTHER_CONFIGURATION, 12), (CONFIGURATION, 12), (CONFIGURATION, 2)):
+        connected.transport.sent.clear()
+        connected.connection.configure(configuration)
+        connected.transport.answer()
+        assert 2 <= len(connected.transport.sent_of(wire.OFPT_FLOW_MOD)) <= flow_mods
+        difference = len(list(standing_rules(configuration, 1))) - len(list(standing_rules(CONFIGURATION, 1)))
+        assert len(connected.fake.flows) == len(before) + difference
+    assert sorted(str(flow) for flow in connected.fake.flows) == before
+
+
+def test_all_rules_are_sent_again_when_those_before_were_rejected_behind_the_barrier() -> None:
+    """What was sent since is the difference from rules that are not all there."""
+    connected = Connected(has_bundles=False)
+    connected.transport.sent.clear()
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    rejection = rejected_late(connected)
+    connected.connection.configure(CONFIGURATION)
+    connected.transport.answer()
+    connected.transport.sent.clear()
+    assert connected.transport.deliver(rejection)
+    connected.transport.answer()
+    assert connected.connection.is_serving
+    assert len(connected.transport.sent_of(wire.OFPT_FLOW_MOD)) > len(list(standing_rules(CONFIGURATION, 1)))
 
 
 def test_a_rejection_of_standing_rules_that_others_have_replaced_has_no_effect() -> None:

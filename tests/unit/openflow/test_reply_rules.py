@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Optional
 
@@ -201,12 +202,25 @@ def test_the_rules_follow_a_real_server_that_moves() -> None:
 def test_new_standing_rules_take_the_rules_away_and_they_come_back() -> None:
     connected = Connected()
     connected.doubt()
+    connected.connection._installation._is_sent_known = False  # so that all standing rules are replaced
     connected.connection.configure(connected.configuration)
     assert not connected.reals[0].doubt.watched_from
     connected.transport.answer()
     connected.tick()
     assert len(connected.reply_flows) == 3
     assert connected.reals[0].doubt.watched_from
+
+
+def test_another_configuration_leaves_the_rules_where_they_are() -> None:
+    connected = Connected()
+    connected.doubt()
+    watched_from = dict(connected.reals[0].doubt.watched_from)
+    assert watched_from
+    connected.connection.configure(replace(connected.configuration, virtual_servers={}))
+    connected.transport.answer()
+    connected.tick()
+    assert len(connected.reply_flows) == 3
+    assert connected.reals[0].doubt.watched_from == watched_from
 
 
 @pytest.mark.parametrize("has_meters", [True, False])

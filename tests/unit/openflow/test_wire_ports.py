@@ -70,3 +70,15 @@ def test_a_switch_with_more_ports_than_any_has_breaks_the_protocol() -> None:
         ports.read_description(description(port(MAX_PORTS)))
     with pytest.raises(ProtocolError, match=f"more than {MAX_PORTS} ports"):
         ports.read_status(status(0, port(MAX_PORTS + 1)))
+
+
+def test_a_port_is_usable_while_the_switch_has_it_and_it_is_up() -> None:
+    ports = Ports()
+    assert ports.is_usable(7), "a switch that reports no ports may have any"
+    ports.read_description(description(port(7), port(8, state=1), port(9, config=1)))
+    assert [each for each in range(7, 11) if ports.is_usable(each)] == [7]
+    ports.read_status(status(2, port(8, state=4)))
+    ports.read_status(status(2, port(7, state=1)))
+    assert [each for each in range(7, 11) if ports.is_usable(each)] == [8]
+    ports.read_status(status(1, port(8)))
+    assert not any(map(ports.is_usable, range(7, 11)))

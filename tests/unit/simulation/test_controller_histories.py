@@ -105,6 +105,18 @@ def test_of_two_balancers_one_acts_and_the_other_takes_over(how: str, back: str,
     assert simulate(TWO, history, seconds(300.0, least=200.0)).violation is None
 
 
+@pytest.mark.parametrize("nat", [False, True])
+def test_a_session_leaves_a_home_agent_whose_link_went_down_while_no_balancer_ran(nat: bool) -> None:
+    """Its rule is pending, since its home agent is not found. Found with the cluster world 2088 of 150 s."""
+    parameters = replace(PARAMETERS, home_agents=3, pdsns=2, refresh=15.0, lifetime=600, arrivals=10.0, nat=nat)
+    history = [
+        Fault(40.0, "controller is killed"),
+        Fault(40.1, "link", (2, False)),
+        Fault(40.5, "controller starts"),
+    ]
+    assert simulate(parameters, history, 75.0).violation is None
+
+
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_a_balancer_that_takes_over_has_every_session(how: str) -> None:
     world = World(TWO)

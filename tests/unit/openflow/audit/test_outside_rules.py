@@ -41,8 +41,8 @@ class Wire(FakeTransport):
 
     @property
     def outside(self) -> list[int]:
-        """The ports of PASS_OUTSIDE, in the order in which they were added."""
-        return self._ports_of(Purpose.PASS_OUTSIDE)
+        """The ports of PASS_OUTSIDE."""
+        return sorted(self._ports_of(Purpose.PASS_OUTSIDE))
 
     @property
     def taken_from(self) -> list[int]:

@@ -50,6 +50,15 @@ def test_a_mobile_whose_home_agent_never_comes_back_is_given_another() -> None:
     assert (statistics.requests, statistics.dispatched) == (reassign + 2, reassign + 2)
 
 
+def test_a_mobile_whose_home_agent_is_behind_a_port_that_is_down_is_given_another_at_once() -> None:
+    """The switch would send nothing there. Seen in the cluster world 2088: three requests were lost."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.transport.down.add(8)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    assert len(wired.balancer.sessions) == 1
+
+
 def test_a_rule_that_leads_to_no_real_server_of_the_farm_is_given_up_at_once() -> None:
     wired = Wired(on_switch=[rule_of("anna")], found=False)
     wired.find(0)
