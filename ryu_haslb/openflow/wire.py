@@ -133,7 +133,7 @@ ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ETHERTYPE_VLAN = 0x8100
 ETHERTYPE_SERVICE_VLAN = 0x88A8
-PROTOCOL_UDP = 17
+PROTOCOL_UDP: Final = 17  # read for each request
 
 #: Version, type, length and transaction id: the beginning of every message.
 HEADER: Final = Struct("!BBHI")
