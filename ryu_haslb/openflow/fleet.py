@@ -22,6 +22,7 @@ from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.request import Request
 
 LOG = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class Fleet:
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
         self._records: Mapping[int, SwitchRecord] = {}
         self._prober = Prober(self.switches, balancer)
+        self._unrecovered: list[Switch] = []
+        balancer.decision.recover_elsewhere = self._recover_elsewhere
 
     def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
@@ -190,6 +193,7 @@ class Fleet:
         if self._leadership is not None and self._leadership.is_resigning:
             self._leadership.awaited.update(self._returning())
         _for_each("a change of the leadership", self._connections, Connection.on_leadership_changed)
+        self._look_for_unrecovered()
 
     def _returning(self) -> Iterator[Switch]:
         """Switches that are about to be served: rules that were on their way to them are sent again then."""
@@ -246,6 +250,7 @@ class Fleet:
         """Do for every switch what is due at this time."""
         self._remove_stale_rules()
         _for_each("a timer tick", self._connections, lambda connection: connection.tick(now))
+        self._look_for_unrecovered()
         self._prober.tick(now)
         self._known.tick(now, self._configuration.datapaths)
         for older in self._rivals.tick(now):
@@ -255,6 +260,28 @@ class Fleet:
                     self._refuse(refused, older)
             elif waiting is not None:
                 self._replace(older, waiting, f"that one has not answered an echo request for {ECHO_TIMEOUT:g} s")
+
+    def _look_for_unrecovered(self) -> None:
+        """Which switches have sessions that are known here and not recovered yet: a mobile may come to another one."""
+        self._unrecovered = []
+        if self._leadership is not None and not self._leadership.is_leading:
+            return
+        for switch in self.switches.values():
+            if not switch.unrecovered.is_known:
+                continue
+            self._unrecovered.append(switch)
+            if switch.adjacencies.is_stale:
+                switch.adjacencies.update()
+            if switch.unrecovered.remembered:
+                self._balancer.sessions.keys.adopt(switch.unrecovered.remembered.keys)
+
+    def _recover_elsewhere(self, request: Request, now: float) -> bool:
+        """Recover the session of a mobile that came to another switch before. False: there is none."""
+        others = [each for each in self._unrecovered if each.datapath_id != request.datapath_id]
+        if not others:
+            return False
+        tags = self._balancer.sessions.tags_of(request)
+        return any(each.unrecovered.recover(request.virtual_server, tags, now) for each in others)
 
     def stop(self, conclude: Callable[[], None]) -> int:
         """Accept no further request, and leave rules and sessions where they are.
@@ -338,6 +365,7 @@ class Fleet:
         switch = Switch(transport.id, self._configuration, self._balancer)
         switch.home = transport.address[0]
         switch.leadership, switch.fleet = self._leadership, self.switches
+        switch.on_taken = self._look_for_unrecovered
         switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
         return switch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Optional
+from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire, wire_packet
@@ -41,7 +41,8 @@ MAX_RESERVED = 8
 class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
-    ``fleet`` are all switches of this balancer by their datapath ids.
+    ``fleet`` are all switches of this balancer by their datapath ids. ``on_taken`` is called when the sessions
+    that this balancer has followed are to be recovered.
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
     ``record`` is what a test on record has found out, ``switching_source`` what has decided how the switch forwards.
@@ -58,6 +59,7 @@ class Switch:
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
         self.fleet: Mapping[int, Switch] = {}
+        self.on_taken: Callable[[], None] = lambda: None
         self.arp_metered = 0
         self.served_since = 0.0
         self.lost_because = ""
@@ -205,6 +207,7 @@ class Switch:
         self.admission.on_takeover(now)
         self.unrecovered.take(followed, now)
         self.has_keys = self.has_keys or bool(followed.keys)
+        self.on_taken()
         self.take_ignores_normal(followed.ignores_normal)
 
     def take_ignores_normal(self, description: Optional[int]) -> None:

@@ -144,14 +144,28 @@ class Member:
         return request[8:] in {each[8:] for each in self.sent}
 
 
+class FurtherConnection(Member):
+    """The connection of another switch, that of ``network``, to a member."""
+
+    def __init__(self, member: Member, network: Network) -> None:
+        self._network = network
+        self.id = network.switch.datapath_id
+        self.on_handled = None
+        self.sent, self.received = [], []
+        self.bytes_sent = self._xid = 0
+        self.leadership, self.balancer, self.fleet = member.leadership, member.balancer, member.fleet
+        network.members.append(self)
+        self.connect()
+
+
 class Network:
     """The switch, its clock, and the members."""
 
-    def __init__(self, flow_monitor: bool = True) -> None:
+    def __init__(self, flow_monitor: bool = True, datapath_id: int = 1) -> None:
         self.clock = Clock()
         ports = dict.fromkeys(range(3, 9), "port")
         capabilities = Capabilities(flow_monitor=flow_monitor)
-        self.switch = SimulatedSwitch(1, ports, self.clock, lambda *_: None, capabilities)
+        self.switch = SimulatedSwitch(datapath_id, ports, self.clock, lambda *_: None, capabilities)
         self.members: list[Member] = []
 
     def join(self, key: bytes) -> Member:

@@ -150,7 +150,9 @@ class Recovery:
                 self._lost_targets[virtual_address, actions] = target
                 self._set_deadline(target, now)
         self._recalled = recalled.rules
+        before = len(self._pending)
         self._pending = {**recalled.rules, **self._pending}
+        self._room.take(self, len(self._pending) - before)
         LOG.warning(
             "Switch %016x has lost all rules since it was connected here; installing those of %d sessions that this "
             "member knows. It was restarted, or has no fail_mode=secure",

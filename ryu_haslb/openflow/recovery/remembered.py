@@ -65,6 +65,10 @@ class RememberedSessions:
                 rules[session.tag] = targets.get(key) or targets.setdefault(key, RuleTarget(*key))
         self._add(rules, targets.values(), keys, budget, now)
 
+    def find(self, tag: int, since: float) -> Optional[RuleTarget]:
+        """Where the rule with this tag led, if that was still known at this time."""
+        return None if self._view is None or self._known_at < since else self._view.rules.get(tag)
+
     def recall(self) -> Recalled:
         """The switch has lost its rules: what is known of them. It is not remembered any more."""
         view = self._view

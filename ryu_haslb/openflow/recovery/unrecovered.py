@@ -22,6 +22,7 @@ from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import Recovery, Status
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
+from ryu_haslb.openflow.recovery.session_view import without_chassis
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import TableOutput
@@ -143,6 +144,25 @@ class UnrecoveredSessions:
                     return DropReason.RECOVERY_PENDING
                 return wire_packet.return_to_session(tag)
         return None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether sessions of this switch are known that are still to be recovered."""
+        return self.recovery.pending > 0 or bool(self.remembered)
+
+    def recover(self, server: VirtualServer, tags: list[int], now: float) -> bool:
+        """Recover the session of a mobile that has come to another switch. False: it is not known here."""
+        for tag in tags:
+            if self.recovery.status(tag) is Status.PENDING:
+                return self.recovery.actions_of(tag, now) is None and self._balancer.sessions.by_tag(tag) is not None
+            target = self.remembered.find(tag, now - server.idle)
+            if target is not None and target.virtual_address == server.packed_address:
+                wanted = without_chassis(target.actions)
+                for real in server.farm.reals:
+                    if real in self._actions and without_chassis(self._actions[real]) == wanted:
+                        self._balancer.recover(server, tag, real, now)
+                        return True
+        return False
 
     def has_recovered(self, tag: int) -> bool:
         """Whether the recovery of sessions is done with the rule of this tag, so that others may remove it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cluster_switch import Led, Member
+from cluster_switch import FurtherConnection, Led, Member, Network
 
 from ryu_haslb.openflow.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
@@ -74,6 +75,44 @@ def test_a_former_leader_knows_its_sessions_if_no_other_member_has_led() -> None
     assert session_rules(led) == len(led.homes)
 
 
+def test_a_mobile_that_comes_to_another_switch_is_known_there() -> None:
+    """Its switch is gone, and so is the leader: the member that followed the switch has its session."""
+    led, other = Led(), Network(datapath_id=2)
+    at_other = FurtherConnection(led.standby, other)
+    led.members.remove(led.leader)
+    lose_rules(led, led.leader, led.standby)
+    led.standby.lead(2)
+    other.settle()
+    led.run(0.1)
+    other.settle()
+    assert at_other.switch.role is Role.MASTER
+    assert homes(led, at_other) == led.homes
+    assert sum(real.sessions for real in led.standby.balancer.reals()) == len(led.homes)
+    assert led.standby.balancer.statistics.assignments == 0
+
+
+def test_a_mobile_that_comes_to_another_switch_during_a_takeover_is_known_there() -> None:
+    led, other = Led(), Network(datapath_id=2)
+    at_other = FurtherConnection(led.standby, other)
+    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
+    led.standby.fleet.on_leadership_changed()
+    led.settle()
+    other.settle()
+    assert led.standby.switch.unrecovered.recovery.pending == len(led.homes)
+    at_other.switch.adjacencies.update()
+    assert homes(led, at_other) == led.homes
+
+
+def test_a_switch_that_is_forgotten_is_no_longer_remembered() -> None:
+    led = Led()
+    budget = led.standby.leadership.followed
+    led.standby.lose()
+    assert budget.used == len(led.homes)
+    led.clock.run_until(led.clock.now + FORGET_TIMEOUT)
+    led.standby.fleet.tick(led.clock.now)
+    assert (budget.used, budget.targets) == (0, 0)
+
+
 def test_the_log_says_that_a_switch_has_lost_its_rules(caplog: pytest.LogCaptureFixture) -> None:
     led = Led()
     led.members.clear()
@@ -127,3 +166,16 @@ def test_what_is_remembered_gives_way_to_what_is_followed() -> None:
     assert budget.used == 6
     remembered[0].discard()
     assert (budget.used, budget.targets, budget.views) == (0, 0, set())
+
+
+def test_what_is_recalled_has_its_places_among_the_rules_that_wait() -> None:
+    led = Led()
+    led.members.remove(led.leader)
+    lose_rules(led, led.leader, led.standby)
+    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
+    led.standby.connect()
+    led.settle()
+    room = led.standby.balancer.sessions.recovery_room
+    assert room.pending == led.standby.switch.unrecovered.recovery.pending == len(led.homes)
+    led.run(1)
+    assert room.pending == led.standby.switch.unrecovered.recovery.pending == 0
