@@ -50,8 +50,9 @@ MAX_READINGS = 3
 MAX_WINDOWS = 100
 #: How often in a row, since the same beginning, the ports must have sent too few of them.
 SILENT_WINDOWS = 3
-#: Packets of others in so many seconds that prove something: NORMAL need not forward the BPDUs of neighbours.
-MIN_OTHERS, MIN_OTHERS_TIME = 10, 6.0
+#: Packets of others in so many seconds that prove something. A host that reaches no other still sends an ARP request a
+#: second; NORMAL need not forward the BPDUs of a neighbour, one in 2 s.
+MIN_OTHERS, MIN_OTHERS_TIME = 4, 6.0
 _DESTINATION = bytes.fromhex("0a51b7000001")
 #: Not that of the chassis address: a packet to ALL leaves by blocked ports as well, where none may learn that.
 _SOURCE_PREFIX = bytes.fromhex("0e51b7")
