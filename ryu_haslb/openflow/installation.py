@@ -241,24 +241,25 @@ class Installation:
         self._submit_table_miss(rules, metered, layout)
 
     def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
-        """Send the rule for everything else, behind all others."""
+        """Send the rule for everything else, behind all others; without bundles the switch may take it before them."""
+        fitting = list(layout.fit(rules))
 
         def conclude(error: Optional[wire.Error]) -> None:
-            if error is not None and not self._is_installing:
-                if self._choice.rejects_metadata(error):
+            if error is not None and layout.has_metadata and self._choice.rejects_metadata(error):
+                if rules is self._sent:  # else others are on their way already
                     without = self._switch.layout = replace(layout, has_metadata=False)
-                    self._submit_table_miss(list(without.fit(rules)), metered, without)
-                    return
-                if self._may_accept_another(layout, error):
-                    self.install()
-                    return
-            in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
+                    self._submit_table_miss(rules, metered, without)
+                return
+            if error is not None and not self._is_installing and self._may_accept_another(layout, error):
+                self.install()
+                return
+            in_place = [rule for rule in fitting if error is None or rule.purpose is not Purpose.PASS_OTHER]
             sent = [rule_messages.as_sent(rule, metered, layout) for rule in in_place]
             self.upkeep.audit.expect(sent, self._clock())
 
-        self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
+        self.transactions.submit(lambda xid: rule_messages.table_miss_update(fitting, xid, layout), lambda _: None)
         self.transactions.submit(
-            lambda xid: rule_messages.table_miss(rules, xid, layout),
+            lambda xid: rule_messages.table_miss(fitting, xid, layout),
             conclude,
             revoke=lambda error: self._on_late_table_miss_rejection(layout, error, conclude),
         )

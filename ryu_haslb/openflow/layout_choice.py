@@ -176,7 +176,7 @@ class LayoutChoice:
 
     def rejects_metadata(self, error: wire.Error) -> bool:
         """Whether the switch rejects the rule for everything else, the only one with metadata, for its match."""
-        if error.type != wire.OFPET_BAD_MATCH or not self.has_metadata:
+        if error.type != wire.OFPET_BAD_MATCH:
             return False
         self.has_metadata = False
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Callable
+from typing import Callable, Optional
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport, packet_in
@@ -130,11 +130,18 @@ def test_rules_that_were_sent_before_a_rejection_showed_a_lack_show_no_further_o
     assert served.fleet.switches[1].layout == Layout(Switching.LEARN, served.transport.tables)
 
 
-def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without() -> None:
-    """It is the only rule with metadata, and the others are not sent again."""
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without(has_bundles: bool) -> None:
+    """It is the only rule with metadata. Without bundles it is rejected before the others are sent one by one."""
     switch, metadata = FakeSwitch(), wire.oxm("metadata", 0)
-    bad_field = (wire.OFPET_BAD_MATCH, 6)
-    switch.rejects = lambda message: bad_field if message[1] == wire.OFPT_FLOW_MOD and metadata in message else None
+
+    def reject(message: bytes) -> Optional[tuple[int, int]]:
+        if message[1] == wire.OFPT_FLOW_MOD and metadata in message:
+            return wire.OFPET_BAD_MATCH, 6
+        is_bundle = message[1] == wire.OFPT_EXPERIMENTER and not has_bundles
+        return (wire.OFPET_BAD_REQUEST, wire.OFPBRC_BAD_EXPERIMENTER) if is_bundle else None
+
+    switch.rejects = reject
     served = Served(switch)
     assert served.is_connected
     assert served.fleet.switches[1].layout == Layout(tables=served.transport.tables, has_metadata=False)

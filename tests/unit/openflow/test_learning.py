@@ -430,7 +430,6 @@ def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
     assert not choice.on_rejected(rejected), "the other rules do not match it"
     assert choice.rejects_metadata(rejected)
     assert choice.layout(()) == Layout(tables=64, has_metadata=False)
-    assert not choice.rejects_metadata(rejected), "it is tried once"
 
 
 def test_a_packet_is_flooded_to_ports_and_not_to_reserved_ones() -> None:

@@ -86,7 +86,7 @@ class Switch:
             self.sent[each] += packets * self._counts
 
 
-@pytest.mark.parametrize(("others", "found"), [(6, [False]), (3, [])], ids=["a host asks by ARP", "a neighbour sends BPDUs"])
+@pytest.mark.parametrize(("others", "found"), [(6, [False]), (3, [])], ids=["ARP requests", "BPDUs"])
 def test_a_switch_whose_ports_send_nothing_does_not_forward_if_others_send(others: int, found: list[bool]) -> None:
     switch = Switch()
     switch.begin()
