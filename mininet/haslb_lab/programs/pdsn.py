@@ -19,7 +19,6 @@ from haslb_lab.agents import pdsn_show
 from haslb_lab.agents.batches import Batch, Purpose
 from haslb_lab.agents.foreign_agent import ForeignAgent, Policy
 from haslb_lab.agents.visitors import Watch, unwatched
-from haslb_lab.ipsec.protected_interface import protected_interface
 from haslb_lab.node import program
 from haslb_lab.node.commands import Commands, Handler, in_lines
 from haslb_lab.node.control import Answer
@@ -154,6 +153,9 @@ async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
     async with contextlib.AsyncExitStack() as stack:
         crypto: Iterable[Command[Handler]] = ()
         if arguments.config is not None:
+            # Few PDSNs have a crypto map. All others start in half the time without the readers of configurations.
+            from haslb_lab.ipsec.protected_interface import protected_interface  # noqa: PLC0415
+
             crypto = await stack.enter_async_context(
                 protected_interface(arguments.config, arguments.interface, Path(arguments.control))
             )
