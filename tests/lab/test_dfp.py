@@ -13,7 +13,7 @@ from health import HealthLab, farm_text, manager_text
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.scenarios.dfp_pace import await_opening_time
-from ryu_haslb.configuration.ios.home_agent import DfpAgentService
+from ryu_haslb.configuration.home_agent_model import DfpAgentService
 from ryu_haslb.dfp.weight import HomeAgentLoad, dfp_weight
 
 pytestmark = pytest.mark.lab

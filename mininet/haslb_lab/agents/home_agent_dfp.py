@@ -16,7 +16,7 @@ import psutil
 
 from haslb_lab.agents.registrations import Registrations
 from haslb_lab.errors import ProgramError
-from ryu_haslb.configuration.ios.home_agent import DfpAgentService
+from ryu_haslb.configuration.home_agent_model import DfpAgentService
 from ryu_haslb.dfp.measurement import CallRate, free_share
 from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, HomeAgentLoad, dfp_weight

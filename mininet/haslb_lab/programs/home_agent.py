@@ -28,7 +28,7 @@ from haslb_lab.node.udp import ANY_ADDRESS, Datagram, LossySocket, check_assigne
 from haslb_lab.tunnels.show import tunnels_json, tunnels_text
 from haslb_lab.tunnels.tunnel import Side, Tunnels
 from haslb_lab.tunnels.users import binding_tunnels
-from ryu_haslb.configuration.ios.home_agent import HomeAgentConfiguration, read_home_agent
+from ryu_haslb.configuration.home_agent_model import HomeAgentConfiguration
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.language.grammar import Command, Match
@@ -199,6 +199,9 @@ def _add_load_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _configuration(path: str) -> HomeAgentConfiguration:
+    # Few home agents of the lab have a configuration. All others start sooner without its reader.
+    from ryu_haslb.configuration.ios.home_agent import read_home_agent  # noqa: PLC0415
+
     try:
         configuration, warnings = read_home_agent(Path(path).read_text("utf-8"), path)
     except (OSError, UnicodeDecodeError, ConfigurationError) as error:

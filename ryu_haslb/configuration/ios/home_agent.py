@@ -1,4 +1,4 @@
-"""The configuration of a home agent: the commands that the chapter gives for it.
+"""Reads the configuration of a home agent: the commands that the chapter gives for it.
 
 The lab's home agents and their DFP agents read their configuration here.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Optional
 
+from ryu_haslb.configuration.home_agent_model import DfpAgentService, HomeAgentConfiguration, LoopbackInterface
 from ryu_haslb.configuration.ios import unimplemented
 from ryu_haslb.configuration.ios.actions import ignore, plain_password
 from ryu_haslb.configuration.ios.blocks import END, EXIT, Blocks, Statement
@@ -16,39 +17,6 @@ from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
 from ryu_haslb.configuration.ios.commands import PREAMBLE
 from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
-
-
-@dataclass(frozen=True)
-class LoopbackInterface:
-    """``interface LoopbackN`` / ``ip address A.B.C.D MASK``. In dispatched mode it has the virtual address."""
-
-    number: int
-    address: IPv4Address
-    network: IPv4Network
-
-
-@dataclass(frozen=True)
-class DfpAgentService:
-    """``ip dfp agent ipmobile``: the DFP agent of a home agent.
-
-    It listens on TCP ``port`` and reports its weight at most ``interval`` seconds apart. For ``password_timeout``
-    seconds after a change it accepts the previous password too.
-    """
-
-    port: Optional[int] = None
-    interval: int = 10
-    password: Optional[str] = field(default=None, repr=False)
-    password_timeout: int = 180
-    in_service: bool = False
-
-
-@dataclass(frozen=True)
-class HomeAgentConfiguration:
-    """The configuration of a home agent. ``dynamic_address`` is the home agent address in its replies."""
-
-    loopbacks: tuple[LoopbackInterface, ...] = ()
-    dynamic_address: Optional[IPv4Address] = None
-    dfp_agent: Optional[DfpAgentService] = None
 
 
 def read_home_agent(text: str, source: str) -> tuple[HomeAgentConfiguration, tuple[Diagnostic, ...]]:
@@ -77,7 +45,7 @@ class _LoopbackDraft:
 @dataclass
 class _AgentDraft:
     line: int
-    service: DfpAgentService = DfpAgentService()
+    service: DfpAgentService = field(default_factory=DfpAgentService)
 
 
 @dataclass

@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.configuration.ios.home_agent import (
-    DfpAgentService,
-    HomeAgentConfiguration,
-    LoopbackInterface,
-    read_home_agent,
-)
+from ryu_haslb.configuration.home_agent_model import DfpAgentService, HomeAgentConfiguration, LoopbackInterface
+from ryu_haslb.configuration.ios.home_agent import read_home_agent
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 CHAPTER = Path(__file__).parents[4] / "topologies" / "chapter" / "home-agent"
