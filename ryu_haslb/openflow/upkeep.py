@@ -95,7 +95,7 @@ class Upkeep:
 
     def _on_meter_rates(self, xid: int, message: bytes) -> bool:
         """Set the rates again that others have changed."""
-        changed = self._meter_audit.on_reply(xid, message, self.meters.rates)
-        for meter, rate in (changed or {}).items():
-            self.meters.restore_rate(meter, rate)
-        return changed is not None
+        repairs = self._meter_audit.on_reply(xid, message, self.meters.rates)
+        for each in repairs or ():
+            self.meters.restore_rate(each.meter, each.rate, each.is_certain)
+        return repairs is not None

@@ -282,11 +282,15 @@ def meter_stats(message: bytes) -> Iterator[MeterStats]:
 
 
 class MeterRate(NamedTuple):
-    """The rate of a meter's first band, and whether that is in packets per second."""
+    """The rate of a meter's first band, and whether that is in packets per second.
+
+    ``settings`` is a hash of all that was reported of the meter: burst, flags and other bands included.
+    """
 
     meter: int
     rate: int
     is_in_packets: bool
+    settings: int
 
 
 def meter_rates(message: bytes) -> Iterator[MeterRate]:
@@ -299,7 +303,7 @@ def meter_rates(message: bytes) -> Iterator[MeterRate]:
         _, flags, meter_id = _METER_CONFIG.unpack_from(message, offset)
         band = offset + _METER_CONFIG.size
         rate = _BAND_CONFIG.unpack_from(message, band)[0] if band + _BAND_CONFIG.size <= end else 0
-        yield MeterRate(meter_id, rate, bool(flags & OFPMF_PKTPS))
+        yield MeterRate(meter_id, rate, bool(flags & OFPMF_PKTPS), hash(message[offset:end]))
 
 
 def table_stats(message: bytes) -> dict[int, int]:

@@ -105,6 +105,25 @@ def test_what_others_delete_is_restored(bench: Bench, what: str) -> None:
     assert 1 <= found <= 2
 
 
+#: What ``ovs-ofctl mod-meter`` makes of the meter of all requests, one after the other.
+CHANGES = {
+    "the rate": "pktps,burst,stats,band=type=drop,rate=1,burst_size=1",
+    "the unit": "kbps,burst,stats,band=type=drop,rate=1,burst_size=1",
+    "the burst": "pktps,burst,stats,band=type=drop,rate=50000,burst_size=1",
+    "a second band": "pktps,burst,stats,bands=type=drop,rate=50000,burst_size=5000,type=drop,rate=1,burst_size=1",
+}
+
+
+def test_a_meter_that_others_change_again_and_again_is_restored_each_time(bench: Bench) -> None:
+    """A change may follow a restoration before that has been seen in the reply of the switch."""
+    before = meters()
+    for _ in range(2):
+        for settings in CHANGES.values():
+            ofctl("mod-meter", SWITCH, f"meter={MARK},{settings}")
+            wait_until(lambda: meters() == before, f"{settings} is undone")
+    assert bench.deliver(registration(MOBILES[0])) in REALS
+
+
 #: What ``ovs-ofctl add-flow`` adds with a cookie of ours; {} is that of a session's rule, with its match.
 ADDITIONS = {
     "a standing rule with another priority": "table=0,cookie=0x151b7,priority=60000,udp,nw_dst=10.1.1.10,tp_dst=434",

@@ -1,12 +1,13 @@
 """The audit of one switch's meters: finds those to which another controller or an operator has given another rate.
 
 A deleted meter is missing in the meter statistics (:mod:`.meters`). A changed one is there, and lets too much or
-nothing pass (``ovs-ofctl mod-meter``). So the rates are compared as well::
+nothing pass (``ovs-ofctl mod-meter``). So the meters are compared as well::
 
     every 3 s   meter configuration request (OFPMP_METER_CONFIG)
-                -> a meter has its rate                                -> it is known to be reported as it was set
-                -> it has another one, and was reported right before   -> changed: set again
-                -> it has another one from the first                   -> nothing: the switch reports rates otherwise
+                -> a meter has its rate                              -> it is known how the switch reports it
+                -> it is reported otherwise than it is known to be   -> changed, in its rate or burst: set again
+                -> it never was reported with this rate              -> set again, MAX_ATTEMPTS times; then the switch
+                                                                        reports rates otherwise
 
 What is set after the request was sent is not compared with the reply.
 """
@@ -14,8 +15,8 @@ What is set after the request was sent is not compared with the reply.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Optional
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -27,6 +28,16 @@ LOG = logging.getLogger(__name__)
 COMPARE_INTERVAL = 3.0
 #: Seconds without a reply after which the next request is sent.
 REPLY_TIMEOUT = 15.0
+#: How often a rate is set again that the switch has never reported.
+MAX_ATTEMPTS = 3
+
+
+class Repair(NamedTuple):
+    """A meter to set again. ``is_certain``: others have changed it; else the switch may report rates otherwise."""
+
+    meter: int
+    rate: int
+    is_certain: bool
 
 
 class MeterAudit:
@@ -39,7 +50,10 @@ class MeterAudit:
         self._asked_at: Optional[float] = None
         self._wanted: dict[int, int] = {}
         self._found: dict[int, MeterRate] = {}
-        self._verified: dict[int, int] = {}
+        #: How the switch reports each meter with its rate.
+        self._verified: dict[int, MeterRate] = {}
+        #: How often each rate that was never reported was set again.
+        self._attempts: dict[tuple[int, int], int] = {}
         self._is_possible = True
 
     def is_due(self, now: float) -> bool:
@@ -55,8 +69,8 @@ class MeterAudit:
         self._xid = self._channel.next_xid()
         self._channel.transmit(meter_config_request(self._xid))
 
-    def on_reply(self, xid: int, message: bytes, wanted: Mapping[int, int]) -> Optional[dict[int, int]]:
-        """Read a part of a reply. None when it is another reply; otherwise the meters to set, with their rates."""
+    def on_reply(self, xid: int, message: bytes, wanted: Mapping[int, int]) -> Optional[list[Repair]]:
+        """Read a part of a reply. None when it is another reply; otherwise the meters to set again."""
         if xid != self._xid:
             return None
         try:
@@ -65,11 +79,11 @@ class MeterAudit:
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed meter-config reply (%s); ignored", self._datapath_id, error)
             self._xid = None
-            return {}
+            return []
         if more:
-            return {}
+            return []
         self._xid = None
-        return dict(self._compare(wanted))
+        return list(self._compare(wanted))
 
     def on_error(self, xid: int) -> bool:
         """The switch rejects the request: it is not asked again. False when it is another message."""
@@ -78,15 +92,19 @@ class MeterAudit:
         self._xid, self._is_possible = None, False
         return True
 
-    def _compare(self, wanted: Mapping[int, int]) -> list[tuple[int, int]]:
-        """The meters whose rate was reported as it was set, and has changed since."""
-        changed = []
-        for meter, rate, is_in_packets in self._found.values():
-            expected = wanted.get(meter)
-            if expected is None or expected != self._wanted.get(meter):
+    def _compare(self, wanted: Mapping[int, int]) -> Iterator[Repair]:
+        self._verified = {meter: each for meter, each in self._verified.items() if wanted.get(meter) == each.rate}
+        self._attempts = {key: count for key, count in self._attempts.items() if wanted.get(key[0]) == key[1]}
+        for found in self._found.values():
+            rate = wanted.get(found.meter)
+            if rate is None or rate != self._wanted.get(found.meter):
                 continue  # not ours, or set anew after the request was sent
-            if rate == expected and is_in_packets:
-                self._verified[meter] = expected
-            elif self._verified.pop(meter, None) is not None:
-                changed.append((meter, expected))
-        return changed
+            known = self._verified.get(found.meter)
+            if known is not None:
+                if found != known:
+                    yield Repair(found.meter, rate, is_certain=True)
+            elif found.rate == rate and found.is_in_packets:
+                self._verified[found.meter] = found
+            elif self._attempts.get((found.meter, rate), 0) < MAX_ATTEMPTS:
+                self._attempts[found.meter, rate] = self._attempts.get((found.meter, rate), 0) + 1
+                yield Repair(found.meter, rate, is_certain=False)

@@ -171,9 +171,9 @@ class Meters:
         dropped, self._arp_dropped = self._arp_dropped, 0
         return dropped
 
-    def restore_rate(self, meter: int, rate: int) -> None:
-        """Set the rate of a meter again that others have changed."""
-        self._restored += 1
+    def restore_rate(self, meter: int, rate: int, is_certain: bool) -> None:
+        """Set the rate of a meter again that others have changed. It counts as restored if that is certain."""
+        self._restored += is_certain
         self._send(OFPMC_MODIFY, meter, rate)
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
