@@ -12,7 +12,6 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Optional
 
 from ryu_haslb.control.listener import process_of
@@ -44,7 +43,7 @@ class ControlError(HaslbError):
 
 def control_path() -> str:
     """The balancer's control socket: from the environment, else of the service if it runs, else the default one."""
-    return os.environ.get(CONTROL_VARIABLE) or (SERVICE_CONTROL if Path(SERVICE_CONTROL).exists() else DEFAULT_CONTROL)
+    return os.environ.get(CONTROL_VARIABLE) or (SERVICE_CONTROL if os.path.exists(SERVICE_CONTROL) else DEFAULT_CONTROL)
 
 
 class ControlClient:
