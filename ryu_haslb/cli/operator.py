@@ -49,13 +49,11 @@ class Operator:
 
         Raises: CommandError if the words are no command, ControlError if the balancer cannot be asked.
         """
-        if list(words) == ["help"]:
-            words = ["?"]
         if words[-1] in _HELP and words[0] not in _WITH_HELP:
-            lines = help_lines(offers_of(self._path)(shlex.join(words[:-1]) + " "))
-            _print("".join(f"{line}\n" for line in lines).encode())
-            return 0
+            return self._help(words[:-1])
         executor = executor_of(words)
+        if executor is Executor.HELP:
+            return self._help(())
         if executor in (Executor.EXIT, Executor.HABIT):
             return 0
         if executor in self._local:
@@ -63,6 +61,12 @@ class Operator:
         if executor is Executor.CONFIGURE_TERMINAL:
             return self._configure_terminal()
         return self._send(executor, words)
+
+    def _help(self, words: Sequence[str]) -> int:
+        """List the words that may follow these."""
+        lines = help_lines(offers_of(self._path)(shlex.join(words) + " "))
+        _print("".join(f"{line}\n" for line in lines).encode())
+        return 0
 
     def _send(self, executor: Executor, words: Sequence[str]) -> int:
         if executor is Executor.BALANCER_STREAM:

@@ -15,10 +15,15 @@ LOG = logging.getLogger(__name__)
 MAX_LINES_PER_STEP = 20
 
 
-def log_applied(by: str, changes: Collection[str], configuration: Configuration) -> None:
-    """Log each line of a change, and behind them the size of what is in force now. No change is no event."""
+def log_applied(
+    by: str, changes: Collection[str], configuration: Configuration, consequences: Iterable[str] = ()
+) -> None:
+    """Log each line of a change, behind them which sessions end or move, and the size of what is in force now.
+
+    No change is no event.
+    """
     if changes:
-        log_change(by, changes)
+        log_change(by, (*changes, *consequences))
         reals = sum(len(farm.reals) for farm in configuration.farms.values())
         counts = f"farms={len(configuration.farms)} reals={reals} vservers={len(configuration.virtual_servers)}"
         LOG.info("%s", f"%SLB-5-CONFIG: by={by} applied lines={len(changes)} {counts}")

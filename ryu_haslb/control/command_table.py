@@ -25,6 +25,7 @@ class Executor(Enum):
     SWITCH_TEST = "haslb, which listens for a switch as a balancer does"
     CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
     EXIT = "haslb, which leaves its prompt"
+    HELP = "haslb, which lists the commands"
     HABIT = "haslb, which does nothing: what it is for on IOS is not needed here"
     BALANCER = "the balancer"
     LEADER = "the balancer, unless another member of its cluster leads"
@@ -143,6 +144,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("completion [LINE]", Executor.COMPLETION, "Print the script that completes haslb in bash, zsh or fish"),
     Command("terminal {length | width} NUMBER<0-512>", Executor.HABIT, "No effect: answers are printed as a whole"),
     Command("{enable | disable}", Executor.HABIT, "No effect: who may use haslb may use all of it"),
+    Command("help", Executor.HELP, "List the commands; ? lists the words that may come next, also behind others"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
 

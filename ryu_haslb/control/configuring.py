@@ -132,7 +132,7 @@ def _apply(
         reports = on_applied()
         application.startup_file.record(seen)
         _record(application, job.source, change)
-        log_applied(by, change.changes, outcome.configuration)
+        log_applied(by, change.changes, outcome.configuration, change.consequences)
     return replace(change, notes=(*change.notes, *reports))
 
 

@@ -37,7 +37,7 @@ def reload(application: Application, cluster: Optional[ClusterConfiguration]) ->
         return
     for warning in change.warnings:
         LOG.warning("%s (%s)", warning, name)
-    _log_rest(path, change)
+    _log_notes(path, change)
     if not change.changes:  # else each line is in the log
         LOG.info("%s: %s changes nothing", name, path)
 
@@ -52,10 +52,10 @@ def roll_back(application: Application) -> None:
     except (ConfigurationError, UndecidedError) as error:
         LOG.error("rollback: it failed, and is tried again in %g s: %s", RETRY_INTERVAL, error)
         return
-    _log_rest("rollback", change)
+    _log_notes("rollback", change)
     LOG.warning("rollback: the configuration before is in force again, %d changes", len(change.changes))
 
 
-def _log_rest(source: str, change: Change) -> None:
-    for line in (*change.consequences, *change.notes):
+def _log_notes(source: str, change: Change) -> None:
+    for line in change.notes:
         LOG.info("%s: %s", source, line)

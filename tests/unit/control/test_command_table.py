@@ -22,12 +22,9 @@ def test_both_processes_know_the_first_word_of_every_command() -> None:
     first_words = {each.word for each in expected(OPERATOR_COMMANDS, [])}
     assert {each.word for each in expected(BALANCER_COMMANDS, [])} < first_words
     of_haslb_alone = first_words - {each.word for each in expected(BALANCER_COMMANDS, [])}
-    alone = {"check", "cluster", "completion", "schema", "switch-test", "exit", "logout", "quit"} | {
-        "disable",
-        "enable",
-        "terminal",
-    }
-    assert of_haslb_alone == alone
+    alone = {"check", "cluster", "completion", "schema", "switch-test", "exit", "logout", "quit"}
+    habits = {"disable", "enable", "help", "terminal"}
+    assert of_haslb_alone == alone | habits
 
 
 @pytest.mark.parametrize("word", ["show", "clear", "configure", "config", "debug", "undebug"])
@@ -50,6 +47,7 @@ def test_both_processes_show_the_same_help(word: str) -> None:
         ("quit", Executor.EXIT),
         ("term len 0", Executor.HABIT),
         ("en", Executor.HABIT),
+        ("help", Executor.HELP),
     ],
 )
 def test_haslb_tells_by_the_first_words_who_carries_a_command_out(line: str, executor: Executor) -> None:

@@ -72,15 +72,29 @@ def test_the_dfp_password_is_masked_in_the_changes() -> None:
     assert applied.changes == ("+ ip slb dfp password 7 **** 60",)
 
 
-def test_the_log_has_each_line_of_a_change_and_who_made_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_each_line_of_a_change_and_who_made_it_and_what_becomes_of_sessions(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
-    commands = f"{FARM}\nreal 10.1.1.51\nweight 3\nip slb dfp password cisco 60"
-    configuring.apply_commands(Application(), commands, "request", "HTTP 192.0.2.9")
-    assert sorted(line for line in caplog.messages if line.startswith("%SLB-5-CONFIG")) == [
+    commands = f"{FARM}\nreal 10.1.1.51\nweight 3\ndrain\nip slb dfp password cisco 60"
+    configuring.apply_commands(Application(5), commands, "request", "HTTP 192.0.2.9")
+    *lines, consequence, applied = [line for line in caplog.messages if line.startswith("%SLB-5-CONFIG")]
+    assert sorted(lines) == [
         "%SLB-5-CONFIG: by=HTTP 192.0.2.9 + ip slb dfp password 7 **** 60",
+        f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 + {FARM} / real 10.1.1.51 / drain",
         f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 + {FARM} / real 10.1.1.51 / weight 3",
         f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 - {FARM} / real 10.1.1.51 / weight 1",
     ]
+    assert consequence.startswith(
+        "%SLB-5-CONFIG: by=HTTP 192.0.2.9 real server 10.1.1.51 of farm HAFARM is drained: 3 "
+    )
+    assert applied == "%SLB-5-CONFIG: by=HTTP 192.0.2.9 applied lines=4 farms=1 reals=2 vservers=1"
+
+
+def test_a_change_of_nothing_is_no_event_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    configuring.apply_commands(Application(), f"{FARM}\nreal 10.1.1.51\nweight 1", "request")
+    assert not [line for line in caplog.messages if line.startswith("%SLB-5-CONFIG")]
 
 
 def file_of(tmp_path: Path, text: str) -> str:
