@@ -148,9 +148,9 @@ class Switch:
         It is not known whether the switch has sent out the last requests, so they no longer count as dispatched.
         """
         self._balancer.statistics.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
+        self.unrecovered.disconnect(was_served=self.path.channel is not None)
         self.path.channel = self._transactions = None
         self._is_ready = False
-        self.unrecovered.recovery.reading.disconnect()
         self.rules.disconnect()
         self.admission.reset()
         self._end_learning()

@@ -60,6 +60,7 @@ class UnrecoveredSessions:
         self._actions = actions
         self._table_output = table_output
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
+        self._may_be_lost = False
         self.remembered = RememberedSessions()
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
         rules.room.is_uncertain = True
@@ -70,8 +71,17 @@ class UnrecoveredSessions:
         if not self.recovery.is_over:
             self.recovery.locate(virtual_servers, self._actions)
 
+    def disconnect(self, was_served: bool) -> None:
+        """The connection is lost. If the switch ``was_served`` over it, it may come back without its rules.
+
+        A session that is recovered from then on gets its rule again, as all others do.
+        """
+        self.recovery.reading.disconnect()
+        self._may_be_lost |= was_served
+
     def forget(self) -> None:
         """Another balancer serves the switch, or has served it: recover anew when needed."""
+        self._may_be_lost = False
         self.recovery.end()
         self.recovery = Recovery(self._datapath_id, self._balancer, self._on_recovered, self._on_lost)
         self._rules.room.is_uncertain = True
@@ -182,7 +192,7 @@ class UnrecoveredSessions:
             self._rules.install(session)
             return
         self._rules.room.add(session.tag)
-        if actions == self._actions.get(session.real):
+        if actions == self._actions.get(session.real) and not self._may_be_lost:
             session.rule_at = self._datapath_id
         else:
             self._rules.install(session, may_replace=True)

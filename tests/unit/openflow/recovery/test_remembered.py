@@ -179,3 +179,16 @@ def test_what_is_recalled_has_its_places_among_the_rules_that_wait() -> None:
     assert room.pending == led.standby.switch.unrecovered.recovery.pending == len(led.homes)
     led.run(1)
     assert room.pending == led.standby.switch.unrecovered.recovery.pending == 0
+
+
+def test_a_switch_that_loses_its_rules_just_after_a_takeover_gets_all_again() -> None:
+    """The sessions that the new leader has followed are not all recovered yet."""
+    led = Led()
+    led.kill_leader()
+    assert led.standby.switch.unrecovered.recovery.pending == len(led.homes)
+    lose_rules(led, led.standby)
+    led.standby.connect()
+    led.run(2)
+    assert led.standby.switch.role is Role.MASTER
+    assert session_rules(led) == len(led.homes)
+    assert {session.rule_at for session in led.standby.balancer.sessions} == {1}
