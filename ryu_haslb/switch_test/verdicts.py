@@ -118,8 +118,10 @@ def sentence(judgement: Judgement) -> str:
 
 def advice(findings: Findings, datapath_id: int) -> str:
     """The statement for the balancer's configuration that follows from the findings; empty if there is none."""
+    if _judge(MODES[0], findings).verdict is Verdict.CANNOT_SERVE:
+        return ""
     words = ""
-    if _result(Capability.NORMAL, findings).lacks and not findings.is_silent:
+    if _result(Capability.NORMAL, findings).lacks:
         words += " switching learn"
     for each in findings.measured:
         if each.token == CAPACITY and each.is_full and each.value:

@@ -360,6 +360,8 @@ def test_what_to_configure_follows_from_what_is_missing() -> None:
     assert not warnings
     assert configuration.datapaths[0x51] == Datapath(0x51, switching=Switching.LEARN, max_rules=700)
     assert not advice(TestedSwitch(CABLE).examine(fill=600), 0x51)
+    useless = TestedSwitch(CABLE, normal="ignored", rejected_matches=frozenset({ARP_OP})).examine()
+    assert not advice(useless, 0x51), "no statement makes a switch serve that lacks a match"
 
 
 def test_a_table_may_take_more_than_is_tried() -> None:
