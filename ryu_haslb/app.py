@@ -68,7 +68,7 @@ from ryu_haslb.startup import (
     warn_of_open_port,
     write_log_in_format,
 )
-from ryu_haslb.web.server import ADDRESS_VARIABLE
+from ryu_haslb.web.settings import ADDRESS_VARIABLE
 
 LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ryu_haslb import log_format
 from ryu_haslb.cluster.member import Member
@@ -31,7 +31,10 @@ from ryu_haslb.openflow.sockets.tls import TlsSettingError, context_of_options
 from ryu_haslb.openflow.switch_records import SwitchRecord, SwitchRecordError, read_records
 from ryu_haslb.supervision import Supervisor
 from ryu_haslb.watchdog import WatchdogSettingError
-from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
+from ryu_haslb.web.settings import HttpSettingError, http_server
+
+if TYPE_CHECKING:
+    from ryu_haslb.web.server import HttpServer
 
 LOG = logging.getLogger(__name__)
 

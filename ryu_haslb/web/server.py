@@ -1,18 +1,12 @@
-"""The HTTP server of the balancer: where it listens, and the limits for one client.
-
-``HASLB_HTTP=[ADDRESS:]PORT`` turns it on, ``HASLB_HTTP_TOKEN_FILE=FILE`` allows changes.
-"""
+"""The HTTP server of the balancer: its listener, and a green thread for each client."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-import os
-import re
 import socket
-import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Optional
@@ -22,7 +16,6 @@ import eventlet.wsgi
 
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.operations import Application
-from ryu_haslb.errors import HaslbError
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.web.clients import Client, Clients
 from ryu_haslb.web.protocol import Protocol
@@ -31,21 +24,8 @@ from ryu_haslb.web.site import Site
 
 LOG = logging.getLogger(__name__)
 
-ADDRESS_VARIABLE = "HASLB_HTTP"
-TOKEN_VARIABLE = "HASLB_HTTP_TOKEN_FILE"
-DEFAULT_HOST = "127.0.0.1"
-#: Characters of a token.
-MIN_TOKEN = 16
-#: Bytes of the token file that are read.
-MAX_TOKEN_FILE = 4096
-#: The mode bits of a file that let the group or others read or write it.
-_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 #: Connections of which some are closed already and have not ended yet. The table of clients has the limits.
 _MAX_GREEN_THREADS = 1000
-
-
-class HttpSettingError(HaslbError):
-    """The environment asks for an HTTP server that cannot be started; the message says why and what to do."""
 
 
 class HttpServer:
@@ -95,77 +75,6 @@ class HttpServer:
         for chunk in self._site(environ, start_response):
             yield chunk
             eventlet.sleep(0)
-
-
-def http_server(application: Application, environment: Mapping[str, str]) -> Optional[HttpServer]:
-    """The server that the environment asks for, or None. Raises: HttpSettingError."""
-    wanted = environment.get(ADDRESS_VARIABLE)
-    if not wanted:
-        return None
-    host, port = _address(wanted)
-    token = _token(environment.get(TOKEN_VARIABLE))
-    try:
-        server = HttpServer(application, host, port, token)
-    except OSError as error:
-        raise HttpSettingError(
-            f"cannot serve HTTP on {host} port {port}: {error.strerror}; "
-            f"set {ADDRESS_VARIABLE} to another [ADDRESS:]PORT"
-        ) from error
-    LOG.info("HTTP server listens on %s port %d (%s)", host, port, "changes need the token" if token else "read-only")
-    return server
-
-
-def _address(text: str) -> tuple[str, int]:
-    """``[ADDRESS:]PORT``; an IPv6 address stands in brackets."""
-    found = re.fullmatch(r"(?:(?P<v4>[\d.]+):|\[(?P<v6>[\da-fA-F:.]+)\]:)?(?P<port>\d{1,5})", text, re.ASCII)
-    with suppress(ValueError):
-        if found and 0 < int(found["port"]) <= 65535:
-            host = found["v4"] or found["v6"] or DEFAULT_HOST
-            return str(ipaddress.ip_address(host)), int(found["port"])
-    raise HttpSettingError(
-        f"{ADDRESS_VARIABLE} is {text!r}; expected [ADDRESS:]PORT, such as 8080, 192.0.2.1:8080 or [::1]:8080"
-    )
-
-
-def _token(path: Optional[str]) -> Optional[str]:
-    """The token in a file; None without a file."""
-    if not path:
-        return None
-    try:
-        token = _read_private(path).decode("ascii").strip()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "expected ASCII text"
-        raise HttpSettingError(f"cannot read the token file {path}: {reason}") from error
-    if len(token) < MIN_TOKEN or not re.fullmatch(r"[\w.~+/=-]+", token, re.ASCII):
-        raise HttpSettingError(
-            f"the token file {path} has no token; expected one word of at least {MIN_TOKEN} characters; make one with: "
-            f"openssl rand -hex 32 > {path}"
-        )
-    return token
-
-
-def _read_private(path: str) -> bytes:
-    """The first bytes of a file that no other user may read or write. The file behind a symbolic link counts.
-
-    Raises: HttpSettingError if other users may, OSError if it cannot be read.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not stop the start
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise HttpSettingError(f"the token file {path} is not a regular file; expected a file")
-        if status.st_uid not in (0, os.geteuid()):
-            raise HttpSettingError(
-                f"the token file {path} belongs to user {status.st_uid}; expected root or the balancer's user"
-            )
-        if status.st_mode & _OTHERS:
-            raise HttpSettingError(
-                f"the token file {path} has mode {status.st_mode & 0o777:04o}: other users may read or change it; "
-                f"make it private with: chmod 600 {path}, and replace the token"
-            )
-        return os.read(descriptor, MAX_TOKEN_FILE)
-    finally:
-        os.close(descriptor)
 
 
 class _ClientPool(eventlet.GreenPool):  # type: ignore[misc]

@@ -11,7 +11,8 @@ import pytest
 from balancer_process import free_port
 from web_bench import TOKEN, WebBench
 
-from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
+from ryu_haslb.web.server import HttpServer
+from ryu_haslb.web.settings import HttpSettingError, http_server
 
 
 @pytest.mark.parametrize(
