@@ -173,7 +173,7 @@ class Blocks:
             try:
                 found = match(self._stack[level].mode, words)
             except CommandError as error:
-                errors.append((error, level))
+                errors.append((error.with_traceback(None), level))
             else:
                 if found.command.action is not None or not self._is_within_block(line, level + 1):
                     del self._stack[level + 1 :]
@@ -181,7 +181,10 @@ class Blocks:
         furthest, level = max(errors, key=lambda each: (each[0].position, not isinstance(each[0], UnknownCommandError)))
         if furthest.position > 0:
             del self._stack[level + 1 :]
-        raise furthest
+        try:
+            raise furthest
+        finally:
+            del errors, furthest  # its traceback leads here: a cycle would keep the configurations of the callers
 
     def _is_within_block(self, line: Line, level: int) -> bool:
         """Whether a line is indented below the command that opened the block at this level of the stack."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -255,3 +256,16 @@ def test_no_block_takes_a_global_command_for_one_of_its_own(line: str) -> None:
     for mode in dict.fromkeys([*modes(GLOBAL), *modes(HOME_AGENT)]):
         with pytest.raises(CommandError):
             match(mode, words)
+
+
+def test_reading_leaves_no_cycles_behind() -> None:
+    """The traceback of an error leads to the configurations of all callers: a busy balancer would keep each of them."""
+    text = (CORPUS / "csm-fwsm-12.2sxf.ios").read_text()
+    read_configuration(text, "slb.ios")
+    gc.collect()
+    gc.disable()
+    try:
+        read_configuration(text, "slb.ios")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
