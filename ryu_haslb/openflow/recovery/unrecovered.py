@@ -77,7 +77,7 @@ class UnrecoveredSessions:
         A session that is recovered from then on gets its rule again, as all others do.
         """
         self.recovery.reading.disconnect()
-        self._may_be_lost |= was_served
+        self._may_be_lost = self._may_be_lost or was_served
 
     def forget(self) -> None:
         """Another balancer serves the switch, or has served it: recover anew when needed."""
