@@ -48,7 +48,7 @@ PAUSE = 0.36
 #: The places that log a line which has a limit of its own, or which an operator has caused, and how many there are.
 PREFORMATTED = {
     "show/state_log.py": 4,
-    "control/change_log.py": 1,
+    "control/change_log.py": 2,
     "startup.py": 1,
     "log_limit.py": 1,
     "web/server.py": 1,
