@@ -3,8 +3,8 @@
 A full collection visits each live object: with a hundred thousand sessions that is a pause of tens of milliseconds, and
 a storm of new sessions triggers one after the other. Sessions are in no reference cycle, so these collections find
 nothing. The few cycles that exist (errors, connections that have ended) can wait for a moment without requests. They do
-not wait for ever: a balancer that always has requests collects every ten minutes, and what a storm has left behind is
-collected when its sessions have ended.
+not wait for ever: a balancer that always has requests collects every ten minutes, or when they are many. What a storm
+has left behind is collected when its sessions have ended.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _THRESHOLDS = (2_000, 1_000_000, 1_000_000)
 _COLLECTION_INTERVAL = 60.0
 #: Seconds after which the older generations are collected although requests come all the time.
 _MAX_COLLECTION_INTERVAL = 600.0
+#: Collections of young objects, of 2,000 each that stay, after which there is no waiting for a quiet moment: some 10 MB
+#: and 10 ms. Connections that have ended leave some 2 kB each, and a stranger can open many.
+_MAX_GROWTH = 50
 #: Maximum of sessions with which a full collection is short enough.
 _MAX_SESSIONS = 10_000
 #: Maximum of collections of young objects since the last one of the middle generation with which that is short enough.
@@ -41,7 +44,8 @@ class QuietCollector:
         quiet = requests == self._requests
         self._requests = requests
         interval = _COLLECTION_INTERVAL if quiet else _MAX_COLLECTION_INTERVAL
-        if now < self._collected_at + interval:
+        has_grown = sessions <= _MAX_SESSIONS and gc.get_count()[1] > _MAX_GROWTH
+        if now < self._collected_at + interval and not has_grown:
             return
         self._collected_at = now
         if sessions <= _MAX_SESSIONS:

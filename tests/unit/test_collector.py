@@ -40,6 +40,19 @@ def test_it_waits_while_requests_come_and_not_for_ever(collections: list[int]) -
     assert len(collections) == before + 1
 
 
+def test_it_waits_for_no_quiet_moment_when_much_has_been_left_behind(
+    collections: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger who connects again and again leaves the objects of connections that have ended."""
+    collector = QuietCollector(0.0)
+    before = len(collections)
+    monkeypatch.setattr(gc, "get_count", lambda: (5, 51, 0))
+    collector.collect_if_quiet(1, 3, 1.0)
+    assert len(collections) == before + 1
+    collector.collect_if_quiet(2, 100_000, 2.0)
+    assert len(collections) == before + 1, "sessions are no such objects"
+
+
 def test_with_many_sessions_it_looks_at_what_is_young_only(
     collections: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
