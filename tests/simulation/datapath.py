@@ -272,8 +272,7 @@ class Datapath:
                 if rule is None and not self.capabilities.ignores_table:
                     self._run(frame, in_port, now)
             elif argument == OFPP_NORMAL:
-                if self.capabilities.normal == "works":
-                    self._normal(frame, in_port, now)
+                self._normal(frame, in_port, now)
             else:
                 assert isinstance(argument, int)
                 self._output(argument, frame, in_port)
@@ -303,6 +302,9 @@ class Datapath:
         self.transmit(port, frame)
 
     def _normal(self, frame: bytes, in_port: int, now: float) -> None:
+        if self.capabilities.normal != "works":
+            self.lost(frame)
+            return
         vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF if frame[12:14] == b"\x81\x00" else 0
         if not frame[6] & 1 and in_port in self.ports:
             self.learned[vlan, frame[6:12]] = in_port, now

@@ -98,6 +98,8 @@ def _retire_controller(world: World, number: int = 0) -> None:
 def _start_controller(world: World, number: int = 0) -> None:
     world.disturb()
     controller = world.controllers[number]
+    if world.plundered_at > world.served_until:
+        world.await_normal()
     if not controller.is_running:
         world.note_restart(controller)
     controller.start()

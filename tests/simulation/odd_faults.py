@@ -92,6 +92,17 @@ def random_odd_faults(parameters: Parameters, seconds: float) -> list[OddFault]:
     return history
 
 
+def random_rivals(parameters: Parameters, seconds: float) -> list[OddFault]:
+    """Another controller adds rules to our tables, or replaces session rules."""
+    random = Random(f"{parameters.seed} rivals")
+    history: list[OddFault] = []
+    for _ in range(random.choice((0, 1, 2, 4))):
+        at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
+        kind = random.choice(("rules of others are added", "session rules are replaced"))
+        history.append((at, kind, (random.randrange(parameters.switches),)))
+    return history
+
+
 def _ignorance(parameters: Parameters, seconds: float) -> list[OddFault]:
     """In every fifth world a home agent does not know some mobiles for a while."""
     random = Random(f"{parameters.seed} ignorance")

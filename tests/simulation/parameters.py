@@ -17,6 +17,7 @@ from ryu_haslb.configuration.model import (
     ProbeKind,
     RealServer,
     ServerFarm,
+    Switching,
     VirtualServer,
 )
 from simulation.datapath import Capabilities
@@ -29,6 +30,8 @@ FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
 FIRST_PDSN = IPv4Address("10.1.1.101")
 #: Where probes come from in dispatched mode.
 PROBE_SOURCE = IPv4Address("10.1.1.9")
+#: The type of the request for a switch's description.
+OFPMP_DESC = 0
 #: The lower port of the first trunk; the next port is its other end.
 FIRST_TRUNK = 201
 
@@ -130,8 +133,23 @@ class Parameters:
 
     @property
     def shows_replies(self) -> bool:
-        """Whether a switch copies the replies of home agents in doubt at once: it has a table and the time for that."""
-        return self.tables > 2 and self.normal == "works" and not (self.flow_mod_rate or self.stats_delay)
+        """Whether a switch copies the replies of home agents in doubt at once: it has the time for that.
+
+        With two tables, and where it learns, it copies all of them, and not those alone that have a table.
+        """
+        return not (self.flow_mod_rate or self.stats_delay)
+
+    @property
+    def hides_normal(self) -> bool:
+        """Whether switches ignore NORMAL and do not say who made them, so that the balancer has to find it out."""
+        return self.normal == "ignored" and OFPMP_DESC in dict(self.habits).get("silent_multiparts", ())
+
+    @property
+    def is_told_to_learn(self) -> bool:
+        """Whether an operator has to say that switches ignore NORMAL, since no counters of theirs show it."""
+        shown = ("counts", "port_statistics", "flow_statistics")
+        habits = dict(self.habits)
+        return self.hides_normal and (bool(self.bad_stats) or not all(habits.get(each, True) for each in shown))
 
     @property
     def reports_rules(self) -> bool:
@@ -189,9 +207,11 @@ class Parameters:
             farms={"HAFARM": farm},
             virtual_servers=dict(map(self._virtual_server, range(self.virtual_servers))),
             datapaths={
-                each: Datapath(each, max_rules=self.max_rules)
+                each: Datapath(
+                    each, max_rules=self.max_rules, switching=Switching.LEARN if self.is_told_to_learn else None
+                )
                 for each in range(1, self.switches + 1)
-                if self.names_datapaths or self.max_rules is not None
+                if self.names_datapaths or self.max_rules is not None or self.is_told_to_learn
             },
             probes=probes,
         )

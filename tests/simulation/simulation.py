@@ -14,7 +14,7 @@ from simulation.cluster_invariants import ClusterInvariants
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.health_invariants import HealthInvariants
 from simulation.invariants import Invariants
-from simulation.odd_faults import random_odd_faults
+from simulation.odd_faults import random_odd_faults, random_rivals
 from simulation.ownership_invariants import OwnershipInvariants
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
@@ -33,6 +33,8 @@ AFTERMATH = 30.0
 CLUSTER_PERIOD = 3
 #: From this seed on, worlds have odd switches; those of the seeds before stay what they have always been.
 FIRST_ODD_SEED = 1_000_000
+#: From this seed on, worlds have another controller instead, which writes to our tables.
+FIRST_RIVAL_SEED = 2_000_000
 
 
 class Outcome(NamedTuple):
@@ -127,12 +129,14 @@ def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Par
         parameters = random_cluster(parameters, random)
     if not is_crowded:
         parameters = random_variety(parameters)
-    if not is_crowded and seed >= FIRST_ODD_SEED:
+    if not is_crowded and FIRST_ODD_SEED <= seed < FIRST_RIVAL_SEED:
         parameters = with_odd_switches(parameters)
     history = (random_cluster_history if is_cluster else random_history)(parameters, seconds, random)
     if is_crowded:
         return random_crowd(parameters, Random(f"{seed} crowd")), history
     history += [Fault(*each) for each in random_odd_faults(parameters, seconds)]
+    if seed >= FIRST_RIVAL_SEED:
+        history += [Fault(*each) for each in random_rivals(parameters, seconds)]
     if not parameters.reports_rules:
         history = [fault for fault in history if fault.kind not in RULE_FAULTS]
     return parameters, sorted(history, key=lambda fault: fault.at)

@@ -29,6 +29,7 @@ from simulation.ovsdb import SimulatedDatabase
 from simulation.packet import arp_frame
 from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUALS, Parameters
 from simulation.restarts import Restarts
+from simulation.settling import SETTLE_TIME
 from simulation.shared_configuration import SharedTexts
 from simulation.switch import SimulatedSwitch
 from simulation.witness import NODE_PREFIX, Counts, Witness
@@ -39,6 +40,8 @@ EXPIRY_INTERVAL = 1.0
 UNDER_WAY = 0.01
 #: Seconds after a fault within which a balancer may still move sessions because of it.
 UPSET_TIME = 120.0
+#: Seconds until the counters of its ports have shown that a switch ignores NORMAL, at most.
+NORMAL_TIME = 25.0
 #: Seconds between two ARP requests of a PDSN for a home agent; a switch remembers what it learns from them for longer.
 ARP_INTERVAL = 60.0
 #: Seconds between two frames of a bystander, and the ports of the two.
@@ -145,6 +148,7 @@ class World:
     def start(self) -> None:
         """Start the balancer and switch on the mobiles, one after the other."""
         self.controllers[0].start()
+        self.await_normal()
         for number, controller in enumerate(self.controllers[1:], 1):
             self.clock.after(float(number), controller.start)
         if self.members:
@@ -155,6 +159,16 @@ class World:
         self.clock.after(2.5, self._bystanders_talk)
         for mobile in self.mobiles:
             self.clock.after(2.0 + self.random.uniform(0, self.parameters.arrivals), mobile.power_on)
+
+    def await_normal(self) -> None:
+        """A switch is not known to ignore NORMAL: what is not the balancer's is lost there (docs/switches.md)."""
+        if self.parameters.hides_normal and not self.parameters.is_told_to_learn:
+            for number in range(1 + int(NORMAL_TIME / SETTLE_TIME)):
+                self.clock.after(number * SETTLE_TIME, self._note_lost_normal)
+
+    def _note_lost_normal(self) -> None:
+        self.plundered_at = self.clock.now
+        self.disturb()
 
     def set_link(self, port: int, up: bool) -> None:
         """A node's link goes up or down."""

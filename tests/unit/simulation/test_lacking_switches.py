@@ -202,3 +202,30 @@ def test_random_worlds_have_all_habits_with_which_a_switch_is_served() -> None:
         for field in fields(Capabilities):
             drawn.setdefault(field.name, set()).add(getattr(parameters.capabilities(), field.name))
     assert {name for name, values in drawn.items() if len(values) == 1} == NEVER_DRAWN
+
+
+@pytest.mark.parametrize("flow_mod_rate", [0.0, 300.0])
+def test_traffic_of_others_passes_at_a_switch_with_neither_bundles_nor_the_match_of_metadata(
+    flow_mod_rate: float,
+) -> None:
+    """The rule for everything else is rejected before the others, which are sent once more without a bundle."""
+    habits = (("rejected_matches", frozenset({METADATA})),)
+    parameters = Parameters(seed=1, mobiles=5, bundles=False, flow_mod_rate=flow_mod_rate, habits=habits)
+    assert simulate(parameters, [Fault(30.0, "switch restarts", (0,))], 60.0).violation is None
+
+
+SILENT = ("silent_multiparts", frozenset({0, 3, 8}))
+
+
+@pytest.mark.parametrize("habits", [(SILENT,), (SILENT, ("counts", False))], ids=["counts", "is_told"])
+@pytest.mark.parametrize("kinds", [("switch restarts",), ("controller is killed", "controller starts")])
+def test_mobiles_are_served_at_a_switch_that_ignores_normal_and_does_not_say_who_made_it(
+    habits: tuple[tuple[str, Any], ...], kinds: tuple[str, ...]
+) -> None:
+    """Its counters show it; of one that does not count, an operator has to say it. Found with seed 1000078."""
+    parameters = Parameters(
+        *(1, 3), pdsns=2, mobiles=60, idle=60, refresh=15.0, lifetime=600, arrivals=10.0, tables=64, habits=habits
+    )
+    parameters = replace(parameters, normal="ignored", make="CPqD", roles=False)
+    history = [Fault(60.0 + 2 * number, kind) for number, kind in enumerate(kinds)]
+    assert simulate(parameters, history, 110.0).violation is None
