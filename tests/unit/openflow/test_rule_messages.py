@@ -111,6 +111,7 @@ def removals() -> Iterator[bytes]:
         Purpose.FORWARD_LEARNED: 3,
         Purpose.KNOWN_SOURCE: 4,
         Purpose.LEARN_NOTHING: 4,
+        Purpose.IGNORES_NORMAL: 0,
     }
     for purpose in Purpose:
         if purpose not in staying | tables.keys():
