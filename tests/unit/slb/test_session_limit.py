@@ -276,13 +276,13 @@ def test_counts_and_order_are_right_after_any_history(steps: list[tuple[str, int
         if step == "open" or not sessions:
             sessions.append(Session(server, b"", now, reals[place], now))
             limit.add(sessions[-1], client.encode())
-        elif step == "move":
+        elif step == "end":
+            limit.remove(sessions.pop(now % len(sessions)))
+        elif sessions[now % len(sessions)].real is not reals[place]:
             session = sessions.pop(now % len(sessions))
             session.real = reals[place]
             limit.on_moved(session)
             sessions.append(session)
-        else:
-            limit.remove(sessions.pop(now % len(sessions)))
         counts = {client: len(sessions) for client, sessions in opened.items() if sessions}
         assert {name.decode(): count for name, count in limit.clients()} == counts
         assert limit.unconfirmed == sum(counts.values())
