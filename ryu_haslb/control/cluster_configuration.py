@@ -25,6 +25,7 @@ from ryu_haslb.control import configuring
 from ryu_haslb.control.change_log import log_applied
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.committing import COMMIT_INTERVAL, await_outcome
+from ryu_haslb.control.configuring import Change
 from ryu_haslb.control.operations import Application
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
@@ -156,17 +157,18 @@ class ClusterConfiguration:
             if applied is not None:
                 self.agreement.on_applied(shared)
                 self._is_first = False
-                self._log(shared, applied.changes, is_first)
+                self._log(shared, applied, is_first)
                 if before is not None and shared.revision < before.revision:
                     LOG.warning("cluster: %s is older than what was in force here, %s", shared, before)
         if self.agreement.pending is not None:
             self._applying.request()
 
-    def _log(self, shared: SharedConfiguration, changes: Collection[str], is_first: bool) -> None:
+    def _log(self, shared: SharedConfiguration, applied: Change, is_first: bool) -> None:
         if not is_first:
-            log_applied(f"cluster ({shared})", changes, self._application.sources.configuration)
-        elif changes:
-            line = differences(list(changes), "in force", "in the file")
+            configuration = self._application.sources.configuration
+            log_applied(f"cluster ({shared})", applied.changes, configuration, applied.consequences)
+        elif applied.changes:
+            line = differences(list(applied.changes), "in force", "in the file")
             path = self._application.startup_file.path
             LOG.warning("cluster: %s is in force; %s differs: %s. %s", shared, path, line, _FROM_FILE)
         else:

@@ -78,8 +78,8 @@ def apply_shared(application: Application, text: str, source: str, is_due: Calla
             return None
         before = application.sources.configuration
         outcome = read_aside(Job(source, before, text=text))
+        change = _change_of(application, outcome)
         _replace(application, before, outcome)
-        change = Change(outcome.changes, outcome.warnings, outcome.notes)
         _record(application, source, change)
         return change
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -13,6 +14,7 @@ from ryu_haslb.cluster.configuration_rows import Basis, SharedConfiguration
 from ryu_haslb.cluster.member_rows import MemberInfo
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
@@ -220,3 +222,20 @@ def test_a_database_that_was_restored_to_an_earlier_state_is_followed_and_report
     assert shared.member.agreement.text == NEW
     warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert any("is older than what was in force here, revision 3 (member-a" in each for each in warnings) is is_older
+
+
+def test_the_leader_logs_what_becomes_of_its_sessions_by_a_change_at_another_member(
+    shared: Shared, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It alone has them: the member that was given the command counts none."""
+    caplog.set_level(logging.INFO)
+    application = shared.application
+    application.begin(5)
+    drained = write_configuration(application.configuration, with_secrets=True)
+    drained = drained.replace("real 10.1.1.51\n", "real 10.1.1.51\n  drain\n")
+    shared.configuration._is_first = False
+    shared.configuration.on_rows([in_force(4, drained).row()])
+    shared.configuration._apply()
+    *_, consequence, applied = [line for line in caplog.messages if line.startswith("%SLB-5-CONFIG")]
+    assert "real server 10.1.1.51 of farm HAFARM is drained: 3 sessions" in consequence
+    assert " applied lines=" in applied
