@@ -240,7 +240,7 @@ REQUESTS = {
 
 
 def test_a_thousand_requests_of_each_kind_leave_few_lines_in_the_log_of_a_running_balancer(tmp_path: Path) -> None:
-    """A refused request logs nothing, whatever it says; wrong tokens have the limit of one peer."""
+    """A refused request logs nothing; wrong tokens have the limit of one peer."""
     token, log, http = tmp_path / "token", tmp_path / "log", free_port()
     token.touch(0o600)
     token.write_text("correct-horse-battery-staple")

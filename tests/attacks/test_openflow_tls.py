@@ -1,4 +1,4 @@
-"""Attacks on the OpenFlow port with TLS: whatever comes before, a switch with a certificate is served."""
+"""Attacks on the OpenFlow port with TLS: a switch with a certificate is served all the same."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def port_status() -> Iterator[bytes]:
 
 
 def session_misses(cookies: list[int], name: str) -> Iterator[bytes]:
-    """Requests that seem to come back from the rules of sessions, of others and of nobody: none was sent to it."""
+    """Requests that seem to come back from the rules of sessions, of others and of no session: none was sent to it."""
     tags = [cookie >> COOKIE_MARK_BITS for cookie in cookies]
     for tag, nai_, times in product((*tags, 0, tags[0] + 1), (name, "made-up@isp.com"), range(20)):
         request_ = registration(f"{times}-{nai_}" if times % 2 else nai_)
@@ -154,7 +154,7 @@ def strange_frames() -> Iterator[bytes]:
 
 
 def floods() -> Iterator[bytes]:
-    """Echo requests of every size, errors, roles and settings that nobody has asked for, again and again."""
+    """Echo requests of every size, errors, roles and settings that no one has asked for, again and again."""
     for number in range(400):
         xid, code = number % 97, number % 23
         yield message(wire.OFPT_ECHO_REQUEST, xid, bytes(60_000 if number % 40 == 0 else number))

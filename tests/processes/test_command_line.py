@@ -282,4 +282,5 @@ def test_a_command_of_the_balancer_imports_no_more_than_it_needs(control: Path) 
     ran = subprocess.run([*COMMAND[:2], script, *words], capture_output=True, text=True, env=environment, check=True)
     assert "10.1.1.51" in ran.stdout
     imported = set(ran.stdout.splitlines()[-1].split())
+    assert "ryu_haslb.cli.operator" in imported
     assert not imported & {"argparse", "json", "prompt_toolkit", "ryu_haslb.configuration", "subprocess", "yaml"}

@@ -145,7 +145,7 @@ def test_a_change_needs_the_token(with_token: str, path: str, authorization: Opt
 
 
 def test_too_many_wrong_tokens_are_refused_as_such_and_the_right_one_never(fresh: str) -> None:
-    """RFC 6585 section 4. Whoever shares an address with a stranger is not locked out."""
+    """RFC 6585 section 4. A client that shares an address with a stranger is not locked out."""
     wrong = {"Authorization": "Bearer wrong"}
     statuses = [send(fresh, "/api/v1/clear/counters", headers=wrong).status_code for _ in range(150)]
     assert set(statuses) == {401, 429}

@@ -59,7 +59,7 @@ def test_the_lock_alone_makes_no_leader() -> None:
 
 
 def test_a_member_that_connects_anew_leaves_the_lock_to_the_leader_at_first() -> None:
-    """All members connect anew when the Raft leader changes: the lock of the leader of then is nobody's."""
+    """All members connect anew when the Raft leader changes: no member has the lock of the former leader."""
     election = Election("a")
     election.observe(view(6), 10.0)
     end = 10.0 + LEADERS_ADVANCE
@@ -328,7 +328,7 @@ class Member:
 
 @given(data=st.data())
 def test_no_two_members_lead_with_one_generation_and_the_newest_wins(data: st.DataObject) -> None:
-    """Whatever order locks, commits, cuts and hand-overs have: a generation has one leader for ever."""
+    """A generation has one leader for ever, in any order of locks, commits, cuts and hand-overs."""
     database = Database()
     members = {name: Member(Election(name)) for name in "abc"}
     leaders: dict[int, str] = {}

@@ -43,7 +43,7 @@ def test_a_request_that_a_home_agent_returns_is_dropped(nat_server: bool, looped
 
 
 def test_a_request_that_the_home_agent_which_it_names_returns_is_dropped() -> None:
-    """It goes there whatever the session says, and would come back for ever."""
+    """It would go there regardless of its session, and come back for ever."""
     wired = Wired()
     wired.request("anna")
     for mac, real in zip(MACS, REALS):

@@ -95,7 +95,7 @@ def test_the_mobile_of_a_session_that_made_room_stays_where_the_session_would_ha
 
 
 def test_what_one_client_fills_another_one_gets_a_part_of() -> None:
-    """``maxconns`` of both real servers is reached by made-up mobiles of one address. Nobody exceeds it."""
+    """``maxconns`` of both real servers is reached by made-up mobiles of one address. No client exceeds it."""
     bench = bench_of(1, 1, maxconns=100)
     assert sum(each.drop is None for each in flood(bench, 1000)) == 200
     honest = [f"user{number}" for number in range(30)]

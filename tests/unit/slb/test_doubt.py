@@ -116,7 +116,7 @@ def test_a_session_moves_with_a_new_attempt_only_if_replies_were_looked_for(look
 
 @pytest.mark.parametrize("replies_to", [1, 2])
 def test_no_number_of_forged_requests_moves_a_mobile_whose_home_agent_answers_anybody(replies_to: int) -> None:
-    """One home agent that is asked by nobody else denies what is forged (code 131), or only some of it."""
+    """One home agent that no other client asks denies what is forged (code 131), or only some of it."""
     bench = watching_bench(reassign=3, faildetect_numconns=8)
     bench.request("anna@example.org")
     for number in range(100):

@@ -231,7 +231,7 @@ def test_a_session_left_at_a_failed_real_may_be_the_one_that_tests_it() -> None:
 
 
 def test_requests_that_reach_nobody_are_no_failures() -> None:
-    """A real that gets nothing cannot fail further, whoever retries how often."""
+    """A real that gets nothing cannot fail further, however often clients retry."""
     bench = Bench(1, server={"idle": 600}, faildetect_numconns=1, faildetect_numclients=1, reassign=1, retry=0)
     fail(bench, "anna@example.org")
     failures = bench.reals[0].connection_failures

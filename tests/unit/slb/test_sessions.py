@@ -117,7 +117,7 @@ def test_a_deregistration_goes_to_the_binding_and_leaves_the_session_alone(named
 
 @pytest.mark.parametrize("lifetime", [0, 600])
 def test_a_request_that_names_another_home_agent_goes_there_and_does_not_move_the_session(lifetime: int) -> None:
-    """Anybody may have sent it: with a forged source address, and any number of copies."""
+    """Any host may have sent it: with a forged source address, and any number of copies."""
     bench = Bench(1, 1)
     session = bench.request("anna@example.org").session
     assert session is not None
@@ -146,7 +146,7 @@ def test_a_session_that_has_run_out_begins_anew_where_the_request_asks_to_go() -
 
 
 def test_only_a_live_session_makes_a_mobile_known() -> None:
-    """Anybody may write a home agent's address into a request."""
+    """Any host may write a home agent's address into a request."""
     bench = Bench(1, 1)
 
     def request(mobile: bytes) -> Request:
@@ -233,7 +233,7 @@ def test_a_session_whose_real_is_out_of_reach_stays_when_there_is_no_other() -> 
     bench.reals[0].reachable_from.add(SWITCH)
     bench.now += 1.0
     assert bench.letter(bench.request("anna@example.org")) == "A"
-    assert bench.reals[0].connection_failures == 0, "requests that reached nobody are no failures"
+    assert bench.reals[0].connection_failures == 0, "requests that reached no home agent are no failures"
 
 
 def test_a_session_whose_real_has_left_the_farm_moves_with_its_next_request() -> None:

@@ -82,7 +82,7 @@ def test_a_pending_rule_is_removed_when_its_session_could_no_longer_live() -> No
 
 
 def test_a_deregistration_reaches_the_home_agent_of_a_pending_session_and_ends_nothing() -> None:
-    """Anybody can send one to the virtual address: the session is recovered all the same."""
+    """Any host can send one to the virtual address: the session is recovered all the same."""
     wired = Wired(on_switch=[rule_of("anna")], found=False)
     assert [goes_to(message) for message in wired.request("anna", lifetime=0)] == [8]
     wired.find(1)
