@@ -66,7 +66,9 @@ def difference(
 ) -> list[bytes]:
     """Messages that put these rules in the place of those ``before``, all but the rule PASS_OTHER: what they share
     stays."""
-    present, wanted = ({_identity(rule): rule for rule in each} for each in (before, rules))
+    present, wanted = (
+        {_identity(rule): rule for rule in each if rule.purpose is not Purpose.PASS_OTHER} for each in (before, rules)
+    )
     removed = [rule for key, rule in present.items() if key not in wanted]
     return [_delete(rule, xid) for rule in removed] + restoration(
         (rule for key, rule in wanted.items() if key not in present), metered, xid, layout

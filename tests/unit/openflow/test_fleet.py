@@ -146,6 +146,10 @@ def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without(has_bundle
     assert served.is_connected
     assert served.fleet.switches[1].layout == Layout(tables=served.transport.tables, has_metadata=False)
     assert Purpose.PASS_OTHER in purposes(switch)
+    served.fleet.configure(replace(CONFIGURATION, virtual_servers={}))
+    served.transport.answer()
+    assert served.is_connected, "of another configuration, the rules that differ bear no metadata either"
+    assert Purpose.PASS_OTHER in purposes(switch)
 
 
 def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
