@@ -93,7 +93,7 @@ class Connection:
         """No other balancer serves the switch: serve it."""
         switch = self._switch
         switch.generation = self._mastership.generation
-        self._have_others_served = others_served
+        self._have_others_served, self._has_lost_rules = others_served, False
         followed = self._follower.conclude()
         if others_served:
             switch.forget(self._clock())
@@ -105,12 +105,12 @@ class Connection:
         else:
             self._key_reading = KeyReading(self.transport, self._on_keys, self._clock())
 
-    def _on_keys(self, keys: list[bytes], ignores_normal: Optional[int]) -> None:
+    def _on_keys(self, keys: Optional[list[bytes]], ignores_normal: Optional[int]) -> None:
         """What the switch remembers of an earlier run: rules with tags of these keys can be recovered now.
 
-        A switch without keys has none of our rules: it has lost them if it had any.
+        A switch that reports no keys has none of our rules: it has lost them if it had any.
         """
-        self._has_lost_rules = not keys
+        self._has_lost_rules = keys is not None and not keys
         self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys)
         self._switch.has_keys = True
         self._switch.take_ignores_normal(ignores_normal)

@@ -235,8 +235,8 @@ class Follower:
         if self._key_reading is None:
             self._key_reading = KeyReading(self._channel, self._on_keys, now)
 
-    def _on_keys(self, keys: list[bytes], ignores_normal: Optional[int]) -> None:
-        self._keys, self._ignores_normal, self._key_reading = keys, ignores_normal, None
+    def _on_keys(self, keys: Optional[list[bytes]], ignores_normal: Optional[int]) -> None:
+        self._keys, self._ignores_normal, self._key_reading = keys or [], ignores_normal, None
         if self._are_keys_stale:
             self._read_keys(self._now)
 

@@ -7,9 +7,10 @@ as well, there are the members that followed the switch until its connection was
     the connection of a switch that was followed ends -> the rules that were followed are remembered
     this member leads no more                         -> so are those of its sessions there
     the switch is followed again, and has our rules   -> forgotten: the leader has them, and knows better
+    a mobile comes to another switch                  -> its session is recovered there, and remembered no more
     this member serves the switch
-        and it has none of our standing rules         -> it has lost all: what is remembered is recovered, and installed
-        and it has some                               -> forgotten: what is remembered and not there has ended
+        and it reports none of our standing rules     -> it has lost all: what is remembered is recovered, and installed
+        and it reports some, or does not reply        -> forgotten: what is remembered and not there has ended
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.session_view import Budget, RuleTarget, SessionView
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_keys import MAX_KEYS
 
 
 class Recalled(NamedTuple):
@@ -69,6 +71,11 @@ class RememberedSessions:
         """Where the rule with this tag led, if that was still known at this time."""
         return None if self._view is None or self._known_at < since else self._view.rules.get(tag)
 
+    def forget(self, tag: int) -> None:
+        """The rule with this tag is remembered no more: its session is recovered."""
+        if self._view is not None:
+            self._view.forget(tag)
+
     def recall(self) -> Recalled:
         """The switch has lost its rules: what is known of them. It is not remembered any more."""
         view = self._view
@@ -96,5 +103,5 @@ class RememberedSessions:
         if self._view is None or self._view.is_exceeded:
             self._view = SessionView(budget, is_remembered=True)
         self._view.add(rules, targets)
-        self.keys = list(dict.fromkeys([*keys, *self.keys]))
+        self.keys = list(dict.fromkeys([*keys, *self.keys]))[:MAX_KEYS]
         self._known_at = now

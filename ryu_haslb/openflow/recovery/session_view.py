@@ -162,8 +162,12 @@ class SessionView:
             tag = row.cookie >> COOKIE_MARK_BITS
             target = self.rules.get(tag)
             if target is not None and target.virtual_address == self._address_of(row):
-                del self.rules[tag]
-                self._budget.used -= 1
+                self.forget(tag)
+
+    def forget(self, tag: int) -> None:
+        """A rule is gone."""
+        if self.rules.pop(tag, None) is not None:
+            self._budget.used -= 1
 
     def _address_of(self, row: FlowStats) -> Optional[bytes]:
         """The virtual address in the match of a rule."""

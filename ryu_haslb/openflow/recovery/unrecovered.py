@@ -161,7 +161,9 @@ class UnrecoveredSessions:
         return self.recovery.pending > 0 or bool(self.remembered)
 
     def recover(self, server: VirtualServer, tags: list[int], now: float) -> bool:
-        """Recover the session of a mobile that has come to another switch. False: it is not known here."""
+        """Recover the session of a mobile that has come to another switch. False: it is not known, or has no place."""
+        if self._balancer.sessions.is_full:
+            return False
         for tag in tags:
             if self.recovery.status(tag) is Status.PENDING:
                 return self.recovery.actions_of(tag, now) is None and self._balancer.sessions.by_tag(tag) is not None
@@ -170,6 +172,7 @@ class UnrecoveredSessions:
                 wanted = without_chassis(target.actions)
                 for real in server.farm.reals:
                     if real in self._actions and without_chassis(self._actions[real]) == wanted:
+                        self.remembered.forget(tag)
                         self._balancer.recover(server, tag, real, now)
                         return True
         return False

@@ -25,11 +25,13 @@ REPLY_TIMEOUT = 5.0
 
 
 class KeyReading:
-    """Asks one switch for what it remembers, once. ``conclude`` is called with the keys, and with the digest of the
-    description of the switch if that was seen to ignore NORMAL.
+    """Asks one switch for what it remembers, once. ``conclude`` is called with the keys, None if it has not said them,
+    and with the digest of the description of the switch if that was seen to ignore NORMAL.
     """
 
-    def __init__(self, channel: Channel, conclude: Callable[[list[bytes], Optional[int]], None], now: float) -> None:
+    def __init__(
+        self, channel: Channel, conclude: Callable[[Optional[list[bytes]], Optional[int]], None], now: float
+    ) -> None:
         self._conclude = conclude
         self._xid: Optional[int] = channel.next_xid()
         self._heard_at = now
@@ -45,11 +47,10 @@ class KeyReading:
         try:
             for row in flow_stats(message):
                 self._keep(row)
-            if has_more(message):
-                return True
+            if not has_more(message):
+                self._end(is_whole=True)
         except MalformedMessage:
-            pass
-        self._end()
+            self._end()
         return True
 
     def on_error(self, xid: int) -> bool:
@@ -79,6 +80,7 @@ class KeyReading:
             if number is not None:
                 self._rows[number] = row
 
-    def _end(self) -> None:
+    def _end(self, is_whole: bool = False) -> None:
         self._xid = None
-        self._conclude(keys_in(self._rows.values()), self._ignores_normal)
+        keys = keys_in(self._rows.values())
+        self._conclude(keys if keys or is_whole else None, self._ignores_normal)

@@ -12,6 +12,9 @@ from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.recovery.session_view import Budget, RuleTarget
 from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT
+from ryu_haslb.openflow.wire import OFPMP_FLOW
+from ryu_haslb.slb.session_keys import MAX_KEYS
 
 
 def lose_rules(led: Led, *members: Member) -> None:
@@ -192,3 +195,78 @@ def test_a_switch_that_loses_its_rules_just_after_a_takeover_gets_all_again() ->
     assert led.standby.switch.role is Role.MASTER
     assert session_rules(led) == len(led.homes)
     assert {session.rule_at for session in led.standby.balancer.sessions} == {1}
+
+
+def test_a_switch_that_does_not_report_its_rules_in_time_has_not_lost_them(caplog: pytest.LogCaptureFixture) -> None:
+    led = Led()
+    led.standby.lose()
+    led.leader.balancer.clear_sessions()
+    led.run(0.2)
+    led.members.remove(led.leader)
+    led.leader.link.close()
+    led.switch.capabilities.silent_multiparts = frozenset({OFPMP_FLOW})
+    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
+    led.standby.connect()
+    led.run(REPLY_TIMEOUT + 1)
+    assert led.standby.switch.role is Role.MASTER
+    assert led.standby.switch.channel is not None
+    assert (len(led.standby.balancer.sessions), session_rules(led)) == (0, 0), "they have ended"
+    assert "has lost all rules" not in caplog.text
+
+
+def test_a_member_that_leads_again_over_one_connection_takes_the_switch_for_one_with_rules(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """When it led for the first time, the switch had none."""
+    led = Led()
+    led.leader.leadership.is_leading = False
+    led.standby.lead(2)
+    led.leader.fleet.on_leadership_changed()
+    led.run(2)
+    assert led.standby.switch.role is Role.MASTER
+    led.standby.leadership.is_leading = False
+    led.leader.lead(3)
+    led.standby.fleet.on_leadership_changed()
+    led.run(1)
+    assert led.leader.switch.role is Role.MASTER
+    assert "has lost all rules" not in caplog.text
+
+
+def at_another_switch(led: Led) -> FurtherConnection:
+    """The switch and its leader are gone; the standby leads, and serves another switch."""
+    other = Network(datapath_id=2)
+    connection = FurtherConnection(led.standby, other)
+    led.members.remove(led.leader)
+    lose_rules(led, led.leader, led.standby)
+    led.standby.lead(2)
+    other.settle()
+    led.run(0.1)
+    other.settle()
+    return connection
+
+
+def test_sessions_that_are_known_at_another_switch_stay_within_the_limit_of_sessions() -> None:
+    led = Led()
+    at_other = at_another_switch(led)
+    limit = len(led.homes) // 2
+    led.standby.balancer.sessions.limit.limit = limit
+    homes(led, at_other)
+    assert len(led.standby.balancer.sessions) == limit
+
+
+def test_a_session_that_is_cleared_at_another_switch_does_not_come_back() -> None:
+    led = Led()
+    at_other = at_another_switch(led)
+    homes(led, at_other)
+    assert led.standby.leadership.followed.used == 0, "what is a session is remembered no more"
+    led.standby.balancer.clear_sessions()
+    homes(led, at_other)
+    assert led.standby.balancer.statistics.assignments == len(led.homes)
+
+
+def test_the_keys_of_a_switch_that_has_others_each_time_are_limited() -> None:
+    remembered, target = RememberedSessions(), RuleTarget(b"\x0a\1\1\x0a", b"actions")
+    for number in range(10):
+        keys = [bytes([number, each]) for each in range(MAX_KEYS)]
+        remembered.keep(Followed({number: target}, [target], keys, is_current=False), Budget(100), 0.0)
+    assert remembered.keys == keys
