@@ -244,7 +244,11 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
     def answer(self) -> None:
         """Deliver the switch's replies to all that was sent, and to what is sent because of them."""
         while self._replies:
-            self.deliver(self._replies.pop(0))
+            self.answer_next()
+
+    def answer_next(self) -> None:
+        """Deliver the next one of the switch's replies."""
+        self.deliver(self._replies.pop(0))
 
     def forget_replies(self) -> None:
         """The switch does not reply to what was sent so far."""

@@ -286,11 +286,18 @@ class SessionRules:
         )
 
     def _on_installed(self, installs: list[Install]) -> None:
-        """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
+        """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent.
+
+        One whose deletion was sent behind it is gone, and must not count: the session's rule on another switch would be
+        removed as well.
+        """
         actions_of, datapath_id = self._actions.get, self._datapath_id
         for session, actions in installs:
             if not session.is_live:
                 self.remove(session)
+            elif session.tag in self.room.leaving:
+                if session.rule_at in {None, datapath_id}:
+                    self.on_missing(session)
             elif actions_of(session.real) is not actions:  # another real server, or it has moved
                 self.install(session, may_replace=True)
             else:

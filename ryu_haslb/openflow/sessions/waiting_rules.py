@@ -100,7 +100,9 @@ class WaitingRules:
 
     def put_back(self, bundle: RuleBundle) -> None:
         """The connection is lost, and a bundle will not be confirmed: its rules wait again."""
-        self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
+        for rule in bundle.removes:
+            if not self._will_be_replaced(rule.tag):
+                self._to_remove[rule.tag] = rule
         for session, _ in bundle.every_install():
             self.install(session, may_replace=True)
 
@@ -109,12 +111,17 @@ class WaitingRules:
 
         If a rule with the same tag waits to be installed, nothing is removed: it will replace the installed one.
         """
-        heir = self._sessions.by_tag(session.tag)
-        if heir is not None and heir in self.queue:
-            self.queue.add(heir, is_replaced=True)
-            return
-        server = session.virtual_server
-        self.remove_rule(session.tag, server.packed_address, server.configuration.port)
+        if not self._will_be_replaced(session.tag):
+            server = session.virtual_server
+            self.remove_rule(session.tag, server.packed_address, server.configuration.port)
+
+    def _will_be_replaced(self, tag: int) -> bool:
+        """Whether a rule with this tag waits to be installed, and takes the place of the one that is there."""
+        heir = self._sessions.by_tag(tag)
+        if heir is None or heir not in self.queue:
+            return False
+        self.queue.add(heir, is_replaced=True)
+        return True
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
         """Remove the rule with this tag, whether there is a session for it or not."""

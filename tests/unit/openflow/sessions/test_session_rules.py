@@ -280,6 +280,49 @@ def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
     assert session.rule_at == 2
 
 
+def test_a_mobile_that_moves_while_its_rule_is_on_its_way_once_more_keeps_the_one_at_the_other_switch() -> None:
+    """Two requests before the first confirmation: the deletion there follows the second addition."""
+    here = Wired()
+    there = Wired(beside=here)
+    for _ in range(2):
+        here.request("anna")
+        here.flush()
+    (session,) = here.balancer.sessions
+    while session.rule_at is None:
+        here.transport.answer_next()
+    there.request("anna")
+    there.settle()
+    here.flush()
+    here.confirm()
+    there.flush()
+    there.confirm()
+    assert session.rule_at == 2
+    assert there.has_rule(session)
+    assert not here.has_rule(session)
+
+
+def test_a_deletion_that_was_outstanding_when_the_connection_was_lost_does_not_follow_a_new_rule() -> None:
+    """The session has come back meanwhile, and its rule is sent at once while this member of a cluster resigns."""
+    here = Wired()
+    there = Wired(beside=here)
+    for wired in (here, there):
+        wired.request("anna")
+        wired.settle()
+    (session,) = here.balancer.sessions
+    here.flush()
+    here.request("anna")
+    here.switch.disconnect()
+    here.connect()
+    here.switch.path.set_resigning(True)
+    here.flush()
+    here.confirm()
+    there.flush()
+    there.confirm()
+    assert session.rule_at == 1
+    assert here.has_rule(session)
+    assert not there.has_rule(session)
+
+
 def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open vSwitch visits all rules that have a time-out whenever a rule is added: docs/performance.md."""
     monkeypatch.setattr(session_rules, "MAX_SESSIONS_WITH_IDLE_TIMEOUT", 1)
