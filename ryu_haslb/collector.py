@@ -2,9 +2,10 @@
 
 A full collection visits each live object: with a hundred thousand sessions that is a pause of tens of milliseconds, and
 a storm of new sessions triggers one after the other. Sessions are in no reference cycle, so these collections find
-nothing. The few cycles that exist (errors, connections that have ended) can wait for a moment without requests. They do
-not wait for ever: a balancer that always has requests collects every ten minutes, or when they are many. What a storm
-has left behind is collected when its sessions have ended.
+nothing. Connections and clients that have ended leave no cycles either (``tests/support/cycles.py``), and the few that
+errors leave can wait for a moment without requests. They do not wait for ever: a balancer that always has requests
+collects every ten minutes, or when they are many. What a storm has left behind is collected when its sessions have
+ended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _COLLECTION_INTERVAL = 60.0
 #: Seconds after which the older generations are collected although requests come all the time.
 _MAX_COLLECTION_INTERVAL = 600.0
 #: Collections of young objects, of 2,000 each that stay, after which there is no waiting for a quiet moment: some 10 MB
-#: and 10 ms. Connections that have ended leave some 2 kB each, and a stranger can open many.
+#: and 10 ms. It bounds what a cycle that is not known could leave: a stranger can open many connections.
 _MAX_GROWTH = 50
 #: Maximum of sessions with which a full collection is short enough.
 _MAX_SESSIONS = 10_000

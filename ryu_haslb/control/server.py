@@ -168,11 +168,11 @@ class ControlServer:
                     if line is not None:
                         self._send(client, [line])
 
-        sender = eventlet.spawn(send)
+        sender = eventlet.spawn_n(send)  # which keeps no result: a killed GreenThread would keep its frames in a cycle
         try:
             client.recv(1)
         finally:
-            sender.kill()
+            eventlet.kill(sender)
 
     def _close_longest_stalled(self) -> bool:
         """Close the client that has not read for longest, such as a suspended ``debug``; False if all of them read."""

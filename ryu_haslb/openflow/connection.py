@@ -14,6 +14,7 @@ A switch outlives its connections (:mod:`.switch`). What belongs to one connecti
 from __future__ import annotations
 
 import logging
+import weakref
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
@@ -85,9 +86,10 @@ class Connection:
 
     def _make_mastership(self) -> Arbiter:
         transport, generation = self.transport, self._switch.generation
+        listener = weakref.proxy(self)  # no cycle is left when the connection has ended
         if self._leadership is not None:
-            return FencedMastership(transport.id, transport, self._leadership, self, generation)
-        return Mastership(transport.id, transport, holder_id(transport.local_address), self, generation)
+            return FencedMastership(transport.id, transport, self._leadership, listener, generation)
+        return Mastership(transport.id, transport, holder_id(transport.local_address), listener, generation)
 
     def on_mastership(self, others_served: bool) -> None:
         """No other balancer serves the switch: serve it."""

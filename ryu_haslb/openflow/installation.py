@@ -37,6 +37,7 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.upkeep import Upkeep
+from ryu_haslb.openflow.weak_method import weak_method
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
@@ -76,9 +77,9 @@ class Installation:
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._normal_check = NormalCheck(
-            transport, transport.id, lambda: switch.admission.backlog.all_requests, self._on_normal_seen
+            transport, transport.id, lambda: switch.admission.backlog.all_requests, weak_method(self._on_normal_seen)
         )
-        self._rejections = StandingRejections(transport.id, self._choice, self.transactions, self.install)
+        self._rejections = StandingRejections(transport.id, self._choice, self.transactions, weak_method(self.install))
         self._port_changes = PortChanges()
         self._description: Optional[SelfDescription] = None
         self._unsuitable_record: Optional[SwitchRecord] = None
@@ -88,12 +89,13 @@ class Installation:
         """Begin a mastership: what meters and audits have recorded is from an earlier one."""
         self._is_sent_known = False
         self.upkeep = Upkeep(
-            self._transport, self._switch, self.transactions, self._balancer, self._configuration, self._restore
+            *(self._transport, self._switch, self.transactions, self._balancer, self._configuration),
+            weak_method(self._restore),
         )
 
     def ask_description(self) -> None:
         """Ask the switch who made it, and what its tables, meters and groups have room for."""
-        self._description = SelfDescription(self._transport, self._transport.id, self._on_reported)
+        self._description = SelfDescription(self._transport, self._transport.id, weak_method(self._on_reported))
 
     def install(self) -> None:
         """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""

@@ -44,13 +44,13 @@ class SelfDescription:
         self.reported = Reported()
         self._datapath_id = datapath_id
         self._on_reported = on_reported
-        self._readers: dict[int, Callable[[bytes], None]] = {}
+        self._readers: dict[int, Callable[[SelfDescription, bytes], None]] = {}
         requests = b""
         for request, read in (
-            (description_request, self._read_description),
-            (lambda xid: features_request(xid, OFPMP_TABLE_FEATURES), self._read_tables),
-            (lambda xid: features_request(xid, OFPMP_METER_FEATURES), self._read_meters),
-            (lambda xid: features_request(xid, OFPMP_GROUP_FEATURES), self._read_groups),
+            (description_request, SelfDescription._read_description),
+            (lambda xid: features_request(xid, OFPMP_TABLE_FEATURES), SelfDescription._read_tables),
+            (lambda xid: features_request(xid, OFPMP_METER_FEATURES), SelfDescription._read_meters),
+            (lambda xid: features_request(xid, OFPMP_GROUP_FEATURES), SelfDescription._read_groups),
         ):
             xid = channel.next_xid()
             self._readers[xid] = read
@@ -64,7 +64,7 @@ class SelfDescription:
             return False
         try:
             is_last = not has_more(message)
-            read(message)
+            read(self, message)
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed description (%s); ignored", self._datapath_id, error)
             del self._readers[xid]

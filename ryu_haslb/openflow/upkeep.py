@@ -19,6 +19,7 @@ from ryu_haslb.openflow.rule_messages import reported_removal
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.weak_method import weak_method
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 
@@ -45,11 +46,12 @@ class Upkeep:
         self.meters = Meters(transport.id, transactions, switch.admission, balancer, configuration)
         self.meters.on_deleted = restore
         self._transactions = transactions
-        self._learned_audit = LearnedAudit(transport, lambda: switch.learning, self._remove)
+        remove = weak_method(self._remove)
+        self._learned_audit = LearnedAudit(transport, lambda: switch.learning, remove)
         self._meter_audit = MeterAudit(transport, transport.id)
-        session_audit = SessionAudit(transport, switch.rules, balancer, switch.unrecovered, self._remove)
+        session_audit = SessionAudit(transport, switch.rules, balancer, switch.unrecovered, remove)
         self.reply_rules = ReplyRules(transport.id, switch.replies, balancer, transactions, self.meters)
-        self.meters.on_copying_ended = self.reply_rules.forget
+        self.meters.on_copying_ended = weak_method(self.reply_rules.forget)
         senders = self.reply_rules, self.meters.of_clients
         self.audit = Audit(transport, session_audit, switch.restored, restore, senders)
 

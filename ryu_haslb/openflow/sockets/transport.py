@@ -146,11 +146,13 @@ class Transport(Datapath):  # type: ignore[misc]
             except Exception:
                 self._set_close_reason("a fault of the balancer")
                 LOG.exception("%s: connection failed, closing it", self)
+        self.handler = self.on_handled = None  # they lead back here
 
     def _set_close_reason(self, why: str) -> None:
         self.close_reason = f"connection closed ({why})"
 
     def _recv_loop(self) -> None:
+        hub.sleep(0)  # the engine's other green threads begin: what it kills before that is left in a reference cycle
         try:
             self._receive()
         finally:
