@@ -226,8 +226,11 @@ class Installation:
 
         def conclude(error: Optional[wire.Error]) -> None:
             self._is_installing = False
-            self._is_sent_known = error is None and (self._is_sent_known or rules is self._sent)
-            if error is None:
+            is_known = self._is_sent_known or (rules is self._sent and not is_difference)
+            self._is_sent_known = error is None and is_known
+            if error is None and rules is self._sent and not is_known:
+                self._replace()  # it was a difference from rules that were rejected meanwhile
+            elif error is None:
                 self._on_installed(rules)
             elif layout != self._choice.layout(transport.port_names().keys()):
                 self.install()  # sent before another rejection has shown what the switch lacks
@@ -299,12 +302,12 @@ class Installation:
 
     def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
         """The switch rejects standing rules behind the barrier reply; it may send an error for each of them."""
-        if self.is_serving and not self._is_installing:  # else others are on their way already
-            if rules is self._sent:
-                self._on_rejected(error)
-            elif self._is_sent_known:  # what was sent since may be a difference from them
-                self._is_sent_known = False
+        if self.is_serving and rules is not self._sent and self._is_sent_known:
+            self._is_sent_known = False  # what was sent since may be a difference from them
+            if not self._is_installing:
                 self._replace()
+        elif self.is_serving and rules is self._sent and not self._is_installing:
+            self._on_rejected(error)
         return True
 
     def _on_late_table_miss_rejection(

@@ -232,6 +232,19 @@ def test_all_rules_are_sent_again_when_those_before_were_rejected_behind_the_bar
     assert len(connected.transport.sent_of(wire.OFPT_FLOW_MOD)) > len(list(standing_rules(CONFIGURATION, 1)))
 
 
+def test_all_rules_are_sent_again_when_those_before_are_rejected_while_a_difference_is_on_its_way() -> None:
+    connected = Connected(has_bundles=False)
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    rejection = rejected_late(connected)
+    connected.transport.sent.clear()
+    connected.connection.configure(CONFIGURATION)
+    assert connected.transport.deliver(rejection)
+    connected.transport.answer()
+    assert connected.connection.is_serving
+    assert len(connected.transport.sent_of(wire.OFPT_FLOW_MOD)) > len(list(standing_rules(CONFIGURATION, 1)))
+
+
 def test_a_rejection_of_standing_rules_that_others_have_replaced_has_no_effect() -> None:
     connected = Connected(has_bundles=False)
     rejection = rejected_late(connected)
