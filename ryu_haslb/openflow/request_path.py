@@ -78,8 +78,8 @@ MAX_LEARNING_DELAY: Final = 0.1
 class RequestPath:
     """The request path through one switch, and the parts that it goes through.
 
-    ``channel`` is where packet-outs go; while it is None, packet-ins are discarded. ``learning`` learns from what is
-    punted, on a switch that does not learn by itself.
+    ``channel`` is where packet-outs go; while it is None, requests are counted as dropped. ``learning`` learns from
+    what is punted, on a switch that does not learn by itself.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -148,9 +148,11 @@ class RequestPath:
         except wire.MalformedMessage:
             return False
         channel = self._way
-        if punted is None or channel is None:
+        if punted is None:
             return False
         cookie, port, frame = punted
+        if channel is None:
+            return self._count_unserved(cookie, port, frame)
         if cookie in _REQUEST_COOKIES and port != _CONTROLLER:
             self._on_request(channel, frame, port, now)
             return True
@@ -208,10 +210,7 @@ class RequestPath:
         """Read and admit the request in an untagged frame that had a tag of this VLAN, and forward it."""
         fault = self.admission.admit(frame, vlan)
         if fault is not None:
-            self._balancer.statistics.count_dropped(fault)
-            client = frame[IPV4_SRC:IPV4_DST]
-            if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short
-                self._balancer.client_counts.record_unread(client)
+            self._count_unread(frame, fault)
             return
         if not self.unrecovered.recovery.is_over:
             forward = self.unrecovered.forward(self._request, now)
@@ -219,6 +218,23 @@ class RequestPath:
                 self._forward_unrecovered(channel, frame, forward)
                 return
         self._decide(channel, frame, now)
+
+    def _count_unserved(self, cookie: int, port: int, frame: bytes) -> bool:
+        """Count a request at a switch that has rejected the standing rules, and punts by those that it had before.
+
+        False when it is none. One that was returned was counted when the switch was served no longer.
+        """
+        if cookie not in _REQUEST_COOKIES or port == _CONTROLLER:
+            return False
+        self._count_unread(without_vlan_tag(frame)[0], DropReason.SWITCH_NOT_SERVED)
+        return True
+
+    def _count_unread(self, frame: bytes, reason: DropReason) -> None:
+        """Count a request that is dropped before it was read. ``frame`` is untagged."""
+        self._balancer.statistics.count_dropped(reason)
+        client = frame[IPV4_SRC:IPV4_DST]
+        if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short
+            self._balancer.client_counts.record_unread(client)
 
     def _decide(self, channel: Channel, frame: bytes, now: float) -> None:
         """Have the balancer decide about the request that was read, and forward it."""

@@ -33,6 +33,7 @@ class DropReason(Enum):
     RETURNED_BY_HOME_AGENT = "returned_by_home_agent", "returned by a home agent without the virtual address"
     REJECTED_BY_SWITCH = "rejected_by_switch", "packet-out rejected by the switch"
     UNCONFIRMED = "unconfirmed", "packet-out not confirmed before the connection was lost"
+    SWITCH_NOT_SERVED = "switch_not_served", "the switch has rejected the standing rules and is not served"
     RETURNED_BY_SWITCH = "returned_by_switch", "packet-out returned by the switch"
     NO_IDENTITY = "no_identity", "neither NAI nor home address"
     UNKNOWN_HOME_AGENT = "unknown_home_agent", "home agent not in the farm"

@@ -21,6 +21,7 @@ from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
@@ -157,6 +158,30 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
     assert "its standing rules cannot be audited" in caplog.text
     connected.find_real()
     assert len(connected.request()) == 1
+
+
+def test_requests_at_a_switch_that_rejects_the_standing_rules_are_counted_as_dropped() -> None:
+    """It punts them by the rules that it had before. What is punted besides them is no request."""
+    connected = Connected()
+    connected.find_real()
+    connected.request()
+    connected.connection.flush(connected.now)
+    connected.transport.answer()
+    connected.fake.rejects = lambda received: (
+        (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM) if received[1] == wire.OFPT_FLOW_MOD else None
+    )
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    assert not connected.connection.is_serving
+    assert connected.request() == []
+    statistics = connected.balancer.statistics
+    assert (statistics.requests, statistics.dispatched) == (2, 1)
+    assert statistics.drops[DropReason.SWITCH_NOT_SERVED] == 1
+    assert connected.balancer.client_counts.requests[bytes([15, 1, 1, 51])] == 2
+    connected.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, wire.OFPP_CONTROLLER, bytes(60)))
+    connected.transport.deliver(packet_in(Purpose.PUNT_SESSION_MISS.cookie, wire.OFPP_CONTROLLER, bytes(60)))
+    connected.transport.deliver(packet_in(Purpose.PUNT_ARP_REPLY.cookie, 7, bytes(60)))
+    assert statistics.requests == 2
 
 
 def rejected_late(connected: Connected) -> bytes:

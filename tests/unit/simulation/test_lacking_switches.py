@@ -214,6 +214,17 @@ def test_traffic_of_others_passes_at_a_switch_with_neither_bundles_nor_the_match
     assert simulate(parameters, [Fault(30.0, "switch restarts", (0,))], 60.0).violation is None
 
 
+def test_a_change_of_the_configuration_is_no_gap_at_a_switch_that_does_not_match_metadata(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It rejected the deletion of a rule with that match, and was not served for a second. Found with seed 2000009."""
+    habits = (("rejected_matches", frozenset({METADATA})),)
+    parameters = Parameters(seed=1, mobiles=60, idle=60, refresh=15.0, arrivals=10.0, habits=habits)
+    history = [Fault(30.0 + number, "home agent is drained", (0, how)) for number, how in enumerate(("move", None))]
+    assert simulate(parameters, history, 60.0).violation is None
+    assert "is not served" not in caplog.text
+
+
 SILENT = ("silent_multiparts", frozenset({0, 3, 8}))
 
 
