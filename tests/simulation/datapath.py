@@ -183,7 +183,6 @@ class Datapath:
         """Forget everything, as a switch does that starts."""
         self.used.clear()
         self.tables = []
-        self.smallest_limit = self.capabilities.max_flows
         for number in range(self.capabilities.tables):
             self.replace_table(number)
         self.meters.clear()
@@ -207,7 +206,6 @@ class Datapath:
     def limit_table(self, number: int, limit: int) -> None:
         """Give one table a smaller size than the others."""
         self.tables[number].limit = limit
-        self.smallest_limit = min(self.smallest_limit, limit)
 
     def _on_used(self, number: int, is_used: bool) -> None:
         """A table has its first rule, or has lost its last one."""

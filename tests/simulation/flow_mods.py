@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
-from simulation.datapath import OFPP_ANY, Instructions, Meter, read_instructions
+from simulation.datapath import OFPP_ANY, Action, Instructions, Meter, read_instructions
 from simulation.flow_monitor import ADDED, MODIFIED, UNKNOWN, Origin
 from simulation.flow_table import (
     OFPFF_CHECK_OVERLAP,
@@ -28,8 +29,6 @@ _METER_MOD = Struct("!8xHHI")
 _COMMAND, _FLAGS, _MATCH = 25, 44, 48
 #: Lists of instructions that are remembered.
 _MAX_KNOWN_INSTRUCTIONS = 4096
-#: A bundle has fewer rules.
-_MARGIN = 5000
 
 
 class RejectedBundleError(MalformedError):
@@ -47,6 +46,8 @@ class FlowMods:
         self._switch = switch
         self._datapath = switch.datapath
         self._origin = UNKNOWN  # of the flow-mod that is being executed
+        #: What takes back each change of the bundle that is being committed.
+        self._undo: Optional[list[Callable[[], None]]] = None
         self._known_instructions: dict[tuple[bytes, str, bool, bool], Instructions] = {}
 
     def execute(self, message: bytes, by: Optional[SwitchConnection] = None) -> None:
@@ -126,19 +127,28 @@ class FlowMods:
         meters[number] = Meter(rate, max(burst, 1), max(burst, 1), self._switch.clock.now)
 
     def commit(self, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
-        """All or nothing: the tables are put back as they were when one message is rejected (RejectedBundleError)."""
-        overlaps = any(message[_FLAGS + 1] & OFPFF_CHECK_OVERLAP for message in messages if len(message) > _FLAGS + 1)
-        tables = enumerate(self._datapath.tables) if overlaps or self._is_any_at_risk() else ()
-        before = {number: list(table) for number, table in tables if overlaps or self._at_risk(table)}
+        """All or nothing: each change is taken back when one message is rejected (RejectedBundleError).
+
+        Packets never meet what is taken back, also where they meet changes late: both come in the same moment then.
+        """
         noted = self._switch.monitors.noted()
-        for step in (self._screen, partial(self.execute, by=by)):
-            for message in messages:
-                try:
-                    step(message)
-                except MalformedError as error:
-                    self._roll_back(before)
-                    self._switch.monitors.revert(noted)
-                    raise RejectedBundleError(message, error.code) from error
+        undo = self._undo = []
+        try:
+            for step in (self._screen, partial(self.execute, by=by)):
+                for message in messages:
+                    try:
+                        step(message)
+                    except MalformedError as error:
+                        for take_back in reversed(undo):
+                            take_back()
+                        self._switch.monitors.revert(noted)
+                        raise RejectedBundleError(message, error.code) from error
+        finally:
+            self._undo = None
+
+    def _note_undo(self, take_back: Callable[..., None], *arguments: object) -> None:
+        if self._undo is not None:
+            self._undo.append(partial(take_back, *arguments))
 
     def _instructions(self, data: bytes) -> Instructions:
         """The instructions in these bytes, which the rules of many sessions have in common."""
@@ -168,6 +178,10 @@ class FlowMods:
                 flow.idle_timeout, flow.hard_timeout = before.idle_timeout, before.hard_timeout
                 flow.installed, flow.used = before.installed, before.used
         table.put(flow)
+        if before is None:
+            self._note_undo(table.remove, flow)
+        else:
+            self._note_undo(table.put, before)
         self._switch.monitors.report(ADDED, number, flow, self._origin)
 
     def _modify(self, number: int, flow: Flow, strict: bool, cookie: tuple[int, int]) -> None:
@@ -179,12 +193,8 @@ class FlowMods:
             found = table.select(flow.match, *cookie)
         for each in found:
             is_changed = each.instructions != flow.instructions
-            each.instructions, each.goto, each.meter, each.actions = (
-                flow.instructions,
-                flow.goto,
-                flow.meter,
-                flow.actions,
-            )
+            self._note_undo(_instruct, each, each.instructions, each.goto, each.meter, each.actions)
+            _instruct(each, flow.instructions, flow.goto, flow.meter, flow.actions)
             if is_changed:
                 self._switch.monitors.report(MODIFIED, number, each, self._origin)
 
@@ -207,21 +217,14 @@ class FlowMods:
                 is_any = out_port == OFPP_ANY or not self._switch.capabilities.deletion_by_port
                 if is_any or (0, out_port) in flow.actions:
                     self._switch.remove(each, flow, 2, self._origin)
+                    self._note_undo(table.put, flow)
 
-    def _is_any_at_risk(self) -> bool:
-        """Whether any table is near its limit."""
-        datapath = self._datapath
-        return datapath.smallest_limit < _MARGIN or any(map(self._at_risk, datapath.used.values()))
 
-    def _at_risk(self, table: FlowTable) -> bool:
-        """Whether a commit can fail half-way: a table near its limit, or an overlap. (Others fail at the beginning.)"""
-        return len(table) + _MARGIN > table.limit
-
-    def _roll_back(self, before: dict[int, list[Flow]]) -> None:
-        for number, flows in before.items():
-            table = self._datapath.replace_table(number)
-            for flow in flows:
-                table.put(flow)
+def _instruct(
+    flow: Flow, instructions: bytes, goto: Optional[int], meter: Optional[int], actions: tuple[Action, ...]
+) -> None:
+    """Give a rule other instructions."""
+    flow.instructions, flow.goto, flow.meter, flow.actions = instructions, goto, meter, actions
 
 
 def _overlaps(table: FlowTable, flow: Flow) -> bool:

@@ -132,3 +132,22 @@ def test_a_slow_switch_that_connects_again_every_second_serves_in_between(flow_m
         world.controller.transports[1].close()
         world.clock.run_until(world.clock.now + 2.0)
     assert world.controller.balancer.statistics.dispatched > bound + 100
+
+
+def test_no_packet_meets_what_a_rejected_bundle_would_have_changed() -> None:
+    """Found with seed 1000059: for 0.4 s the simulated switch had no rules, and three requests were lost."""
+    parameters = Parameters(
+        *(458247765, 2),
+        mobiles=200,
+        arrivals=60.0,
+        refresh=20.0,
+        lifetime=600,
+        idle=60,
+        reassign=1,
+        max_flows=40,
+        max_rules=50,
+        flow_mod_rate=300.0,
+        reports_features=False,
+        habits=(("flow_mod_lag", 0.4),),
+    )
+    assert simulate(parameters, [], 50.0).violation is None
