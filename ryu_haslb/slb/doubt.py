@@ -98,10 +98,6 @@ class Doubt:
         if self.since is None:
             self.since = now
 
-    def has_answered_lately(self, now: float) -> bool:
-        """Whether a reply was seen within :data:`MIN_SILENCE`, to any mobile: it lives."""
-        return now <= self._replied_at + MIN_SILENCE
-
     def has_answered_since(self, since: float) -> bool:
         """Whether a reply to any mobile was seen since a time."""
         return self._replied_at >= since

@@ -44,6 +44,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Final, Optional
 
+from ryu_haslb.slb.doubt import MIN_SILENCE
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer
@@ -162,12 +163,13 @@ class FailureDetection:
         real, copying = session.real, self._copying(session.real)
         if not copying or real.doubt.since is None:
             return False
-        if real.doubt.has_answered_lately(now):
+        silent_for = session.waited or RETRANSMISSION_INTERVAL  # the first request of an attempt: no shorter pause
+        asked_before = session.last_attempt - silent_for
+        if real.doubt.has_answered_since(min(asked_before, now - MIN_SILENCE)):
             session.retries, session.waited = 0, 0.0
             return True
         is_first = session.retries == real.configuration.reassign + 1
-        silent_for = session.waited or RETRANSMISSION_INTERVAL  # the first request of an attempt: no shorter pause
-        return is_first and not real.doubt.is_watched_since(copying, session.last_attempt - silent_for)
+        return is_first and not real.doubt.is_watched_since(copying, asked_before)
 
     def _record_failure(self, session: Session, now: float) -> None:
         session.real.record_failure(session.identity, session.client)

@@ -128,6 +128,22 @@ def test_no_number_of_forged_requests_moves_a_mobile_whose_home_agent_answers_an
     assert bench.reals[0].connection_failures == 0
 
 
+@pytest.mark.parametrize(("answered", "letter"), [(True, "A"), (False, "B")])
+def test_a_slow_retry_is_explained_by_any_reply_since_the_request_before(answered: bool, letter: str) -> None:
+    """docs/states.md, "Before a real server fails", 5: also if that reply was seen more than 5 seconds before."""
+    bench = watching_bench(reassign=2, faildetect_numconns=255)
+    bench.request("anna@example.org")
+    for pause in (4.0, 8.0):
+        bench.now += pause
+        assert bench.letter(bench.request("anna@example.org")) == "A"
+        watch(bench)
+    bench.now += 0.2
+    if answered:
+        reply_of(bench, 0)
+    bench.now += 15.0
+    assert bench.letter(bench.request("anna@example.org")) == letter
+
+
 def test_a_session_moves_where_replies_cannot_be_copied() -> None:
     bench = watching_bench(reassign=1, faildetect_numconns=255)
     bench.balancer.failure_detection.copying_switches.clear()
