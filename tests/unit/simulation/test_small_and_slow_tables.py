@@ -164,7 +164,7 @@ _STORM = [Fault(3.0, "spoofed storm", (3, 10.0, (12, 50), 1))]
 _BREAKS: dict[str, tuple[Any, str, Any, Parameters, list[Fault]]] = {
     "no switch is sent more flow-mods than it takes": (
         *(FlowModPace, "allowance", lambda *_: 4000),
-        Parameters(seed=5, mobiles=1500, pdsns=8, arrivals=20.0, lifetime=600, idle=60, flow_mod_rate=50.0),
+        Parameters(seed=6, mobiles=2500, pdsns=8, arrivals=20.0, lifetime=600, idle=60, flow_mod_rate=100.0),
         [],
     ),
     "the limit of session rules is kept": (
