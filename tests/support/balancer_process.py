@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import IO, Optional, Union
 
 import pytest
@@ -19,6 +20,8 @@ _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 _random = random.SystemRandom()
 _names: list[socket.socket] = []
 MANAGER = Path(sys.executable).with_name("haslb-manager")
+#: Seconds after which a process logs no more what a test waits for.
+HARD_LIMIT = 120.0
 
 
 def free_port() -> int:
@@ -76,11 +79,19 @@ def balancer_process(  # noqa: PLR0913 - what differs between the processes of t
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
-    """The lines of the log up to the first one that contains a text, without their times."""
+    """The lines of the log up to the first one that contains a text, without their times.
+
+    A process that does not log it is killed, so that the test fails and shows what it has logged instead.
+    """
     assert process.stderr is not None
     lines = []
-    for line in process.stderr:
-        lines.append(_TIME.sub("", line.rstrip("\n")))
-        if text in line:
-            return lines
+    guard = Timer(HARD_LIMIT, process.kill)
+    guard.start()
+    try:
+        for line in process.stderr:
+            lines.append(_TIME.sub("", line.rstrip("\n")))
+            if text in line:
+                return lines
+    finally:
+        guard.cancel()
     pytest.fail(f"{text} is not in the log: {lines}")
