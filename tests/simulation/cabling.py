@@ -50,7 +50,8 @@ class Cabling:
         """A frame has come through a trunk."""
         port = self._other_end[port]
         switch = self._switch_at[port]
-        if not self._parameters.bundles and is_dispatched(frame) and _is_request(frame) and _balances_again(switch):
+        has_been_dispatched = is_dispatched(frame) and _is_request(frame)
+        if has_been_dispatched and not self._parameters.bundles and _balances_again(switch, port, frame):
             self._witness.on_returned(frame[42:])
         switch.receive(port, frame)
 
@@ -105,13 +106,14 @@ def _is_request(frame: bytes) -> bool:
     return frame[30:34] in _VIRTUALS and frame[36:38] == b"\x01\xb2" and frame[23] == PROTOCOL_UDP
 
 
-def _balances_again(switch: SimulatedSwitch) -> bool:
-    """Whether a switch punts what another one has dispatched, instead of passing it on.
+def _balances_again(switch: SimulatedSwitch, port: int, frame: bytes) -> bool:
+    """Whether a switch punts a request that another one has dispatched, instead of passing it on.
 
-    Without bundles its standing rules are replaced one by one (docs/switches.md), and one may be rejected.
+    Without bundles its standing rules are replaced one by one (docs/switches.md), and one may be rejected. The rule
+    that the packet meets decides: the switch may report others already.
     """
-    cookies = {flow.cookie for flow in switch.datapath.tables[0]}
-    return Purpose.PUNT_REQUEST.cookie in cookies and Purpose.PASS_DISPATCHED.cookie not in cookies
+    flow = switch.datapath.tables[0].find(frame, port)
+    return flow is not None and flow.cookie == Purpose.PUNT_REQUEST.cookie
 
 
 def _last_bytes(datapath_id: int) -> set[int]:

@@ -29,6 +29,9 @@ JUDGED_AFTER = 3.0
 DELAY, MAX_LATE = 0.1, 0.4
 #: Seconds within which a further request is a premature repetition (docs/states.md, "No evidence").
 PREMATURE = 0.95
+#: Seconds within which a request that names no home agent goes on with an attempt that was retransmitted, also if half
+#: of its lifetime is shorter (docs/states.md, "Abandoned attempts").
+MAX_PAUSE = 120.0
 #: Seconds after which nothing looks for replies any more.
 LOOK_MEMORY = 55.0
 #: Seconds after a reply of a home agent within which no session leaves it (docs/states.md, "Before a real server
@@ -46,7 +49,8 @@ class Place:
     """Where the requests of one mobile go. ``in_vain`` counts those that its home agent has not answered, in a row.
 
     ``pause`` is the longest time between two of these. ``retries`` counts what looks like a retransmission to one
-    who sees no replies (docs/states.md, "Retry"), and ``waited`` is the time before the last one.
+    who sees no replies (docs/states.md, "Retry" and "Abandoned attempts"), and ``waited`` is the time before the last
+    request, if that looked like one.
     """
 
     __slots__ = ("at", "home_agent", "in_vain", "last_at", "pause", "retries", "since", "waited", "waits_since")
@@ -70,11 +74,16 @@ class Place:
             self.pause = max(self.pause, waited) if self.in_vain else 0.0
             self.in_vain += 1
             self.waits_since = min(self.waits_since, entry.at)
-        if self.looks_like_retry(waited):
-            self.retries, self.waited = self.retries + 1, waited
-        elif waited >= PREMATURE:
-            self.retries, self.waited = 0, 0.0
+        if waited >= PREMATURE:
+            self.retries = self.retries + 1 if self.counts_as_retry(entry) else 0
+            self.waited = waited if self.looks_like_retry(waited) else 0.0
         self.at = entry.at
+
+    def counts_as_retry(self, entry: Entry) -> bool:
+        """Whether a request looks like a retransmission, or like the first one behind an attempt that was given up."""
+        waited = entry.at - self.at
+        is_abandoned = self.retries and self.waited and entry.named is None
+        return self.looks_like_retry(waited) or bool(is_abandoned and waited <= max(MAX_PAUSE, entry.lifetime / 2))
 
     def looks_like_retry(self, waited: float) -> bool:
         """Whether a request that comes so many seconds after the last one looks like its retransmission."""
@@ -229,10 +238,8 @@ class RequestInvariants:
         """Whether the mobile has had no answer too often, and its home agent has answered no other one meanwhile."""
         world = self._world
         if place.in_vain <= world.parameters.reassign:
-            looks_like_retry = place.retries >= world.parameters.reassign and place.looks_like_retry(
-                entry.at - place.at
-            )
-            return looks_like_retry and not world.parameters.shows_replies
+            looks_silent = place.retries >= world.parameters.reassign and place.counts_as_retry(entry)
+            return looks_silent and not world.parameters.shows_replies
         agent = self._agents[place.home_agent]
         since = max(place.at + LOOK_TIME, entry.at - MIN_SILENCE + DELAY)
         return not (world.parameters.shows_replies and agent.has_replied(since, entry.at - DELAY))

@@ -151,3 +151,25 @@ def test_no_packet_meets_what_a_rejected_bundle_would_have_changed() -> None:
         habits=(("flow_mod_lag", 0.4),),
     )
     assert simulate(parameters, [], 50.0).violation is None
+
+
+def test_a_request_that_a_switch_punts_while_its_rules_lag_is_balanced_again_and_counts_as_that() -> None:
+    """Its rule for what others have dispatched is reported, and acts a millisecond after the one that punts.
+
+    Without bundles standing rules are sent one by one (docs/flows.md). Found with seed 1000062.
+    """
+    parameters = Parameters(
+        *(1, 2),
+        switches=2,
+        pdsns=2,
+        mobiles=200,
+        arrivals=20.0,
+        refresh=15.0,
+        lifetime=600,
+        idle=60,
+        bundles=False,
+        flow_mod_rate=1000.0,
+        habits=(("flow_mod_lag", 0.4),),
+    )
+    history = [Fault(10.0, "switch restarts", (1,)), Fault(13.0, "switch restarts", (1,))]
+    assert simulate(parameters, history, 15.0).violation is None
