@@ -77,8 +77,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a request that cannot be read is not counted": Mutant(
         "openflow/request_path.py",
-        "if fault is not None:\n            self._balancer.statistics.count_dropped(fault)\n            client",
-        "if fault is not None:\n            client",
+        "self._balancer.statistics.count_dropped(reason)\n        client",
+        "client",
     ),
     "a request is counted as dispatched and not sent": Mutant(
         "openflow/request_path.py",
