@@ -7,22 +7,23 @@ the readers of configurations.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Optional
 
 from ryu_haslb.cli.client import ControlError, control_path
+from ryu_haslb.cli.deferred import deferred
 from ryu_haslb.cli.operator import Operator
 from ryu_haslb.cli.standard_error import print_error, redirect_to_null
 from ryu_haslb.control.command_table import Executor
 from ryu_haslb.language.grammar import CommandError
 
-#: The modules of the commands that need no balancer.
+_parser, _run_balancer, _complete = deferred("parsers", "parser"), deferred("run", "run"), deferred("completion", "run")
+#: The commands that need no balancer.
 _LOCAL = {
-    Executor.CHECK: "check",
-    Executor.CLUSTER: "cluster",
-    Executor.SCHEMA: "schema",
-    Executor.SWITCH_TEST: "switch_test",
+    Executor.CHECK: deferred("check", "run"),
+    Executor.CLUSTER: deferred("cluster", "run"),
+    Executor.SCHEMA: deferred("schema", "run"),
+    Executor.SWITCH_TEST: deferred("switch_test", "run"),
 }
 
 
@@ -49,20 +50,15 @@ def _parse(arguments: Sequence[str]) -> tuple[Optional[str], Sequence[str]]:
     """The path behind ``--control``, and the words of the command: all that follows its first word belongs to it."""
     if not arguments or not arguments[0].startswith("-"):
         return None, arguments
-    from ryu_haslb.cli.parsers import parser  # noqa: PLC0415
-
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     return options.control, options.words
 
 
 def _run(control: Optional[str], words: Sequence[str]) -> int:
     if words[:1] == ["run"]:
-        from ryu_haslb.cli.run import run  # noqa: PLC0415
-
-        run(words[1:])
+        _run_balancer(words[1:])
     path = control or control_path()
-    local = {executor: _runner(module) for executor, module in _LOCAL.items()}
-    operator = Operator(path, {**local, Executor.COMPLETION: lambda words: _complete(words, path)})
+    operator = Operator(path, {**_LOCAL, Executor.COMPLETION: lambda words: _complete(words, path)})
     try:
         return operator.run(words) if words else operator.prompt()
     except CommandError as error:
@@ -71,17 +67,3 @@ def _run(control: Optional[str], words: Sequence[str]) -> int:
     except ControlError as error:
         print_error(f"haslb: {error}")
         return 1
-
-
-def _runner(module: str) -> Callable[[Sequence[str]], int]:
-    def run_command(words: Sequence[str]) -> int:
-        status: int = import_module(f"ryu_haslb.cli.{module}").run(words)
-        return status
-
-    return run_command
-
-
-def _complete(words: Sequence[str], path: str) -> int:
-    from ryu_haslb.cli import completion  # noqa: PLC0415
-
-    return completion.run(words, path)

@@ -6,14 +6,11 @@ Each is in the module of its command, which is imported when it is asked for: no
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 
 from ryu_haslb import product
+from ryu_haslb.cli.deferred import deferred
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL, SERVICE_CONTROL
-
-#: Makes what argparse reads a command line by.
-Parser = Callable[[], argparse.ArgumentParser]
 
 _EXAMPLES = f"""\
 examples:
@@ -52,16 +49,9 @@ def parser() -> argparse.ArgumentParser:
     return command_line
 
 
-def _parser_of(module: str) -> Parser:
-    def parser_of_command() -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = import_module(f"ryu_haslb.cli.{module}").parser()
-        return made
-
-    return parser_of_command
-
-
-#: The parsers of the commands that argparse reads, by their first word; "" is that of ``haslb`` itself.
-PARSERS = {
+_WORDS = ("check", "cluster", "completion", "run", "switch-test")
+#: What makes the parsers of the commands that argparse reads, by their first word; "" is that of ``haslb`` itself.
+PARSERS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "": parser,
-    **{word: _parser_of(word.replace("-", "_")) for word in ("check", "cluster", "completion", "run", "switch-test")},
+    **{word: deferred(word.replace("-", "_"), "parser") for word in _WORDS},
 }
