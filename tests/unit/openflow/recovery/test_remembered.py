@@ -24,6 +24,12 @@ def lose_rules(led: Led, *members: Member) -> None:
     led.switch.datapath.clear()
 
 
+def connect_as_leader(member: Member) -> None:
+    """The member has come to lead while the switch was not connected to it."""
+    member.leadership.is_leading, member.leadership.generation = True, 2
+    member.connect()
+
+
 def homes(led: Led, member: Member) -> dict[str, int]:
     return {mobile: member.request(mobile) for mobile in reversed(list(led.homes))}
 
@@ -42,8 +48,7 @@ def test_a_standby_knows_the_sessions_of_a_switch_that_has_lost_its_rules(stands
         led.run(2)
         led.standby.lead(2)
     else:
-        led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
-        led.standby.connect()
+        connect_as_leader(led.standby)
     led.run(0.2)
     assert led.standby.switch.role is Role.MASTER
     assert homes(led, led.standby) == led.homes
@@ -57,8 +62,7 @@ def test_mobiles_that_send_at_once_keep_their_home_agents() -> None:
     led = Led()
     led.members.remove(led.leader)
     lose_rules(led, led.leader, led.standby)
-    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
-    led.standby.connect()
+    connect_as_leader(led.standby)
     led.settle()
     assert homes(led, led.standby) == led.homes
 
@@ -152,8 +156,7 @@ def test_what_is_older_than_the_idle_time_is_forgotten() -> None:
     led.members.remove(led.leader)
     lose_rules(led, led.leader, led.standby)
     led.clock.run_until(led.clock.now + 301)
-    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
-    led.standby.connect()
+    connect_as_leader(led.standby)
     led.run(2)
     assert len(led.standby.balancer.sessions) == 0
     assert led.standby.switch.unrecovered.recovery.is_over
@@ -175,8 +178,7 @@ def test_what_is_recalled_has_its_places_among_the_rules_that_wait() -> None:
     led = Led()
     led.members.remove(led.leader)
     lose_rules(led, led.leader, led.standby)
-    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
-    led.standby.connect()
+    connect_as_leader(led.standby)
     led.settle()
     room = led.standby.balancer.sessions.recovery_room
     assert room.pending == led.standby.switch.unrecovered.recovery.pending == len(led.homes)
@@ -205,8 +207,7 @@ def test_a_switch_that_does_not_report_its_rules_in_time_has_not_lost_them(caplo
     led.members.remove(led.leader)
     led.leader.link.close()
     led.switch.capabilities.silent_multiparts = frozenset({OFPMP_FLOW})
-    led.standby.leadership.is_leading, led.standby.leadership.generation = True, 2
-    led.standby.connect()
+    connect_as_leader(led.standby)
     led.run(REPLY_TIMEOUT + 1)
     assert led.standby.switch.role is Role.MASTER
     assert led.standby.switch.channel is not None
