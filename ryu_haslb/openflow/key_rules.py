@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Rule, no_packet
+from ryu_haslb.openflow.pipeline import PURPOSE_MASK, Purpose, Rule, no_packet
 from ryu_haslb.openflow.wire_flow_mod import match_fields
 from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
@@ -50,12 +50,12 @@ def ignores_normal_rule(description: int) -> Rule:
 
 def ignores_normal(row: FlowStats) -> Optional[int]:
     """The digest in the rule of :func:`ignores_normal_rule`; None if it is another rule."""
-    return row.cookie >> 32 if row.cookie & SESSION_KEY_MASK == Purpose.IGNORES_NORMAL.cookie else None
+    return row.cookie >> 32 if row.cookie & PURPOSE_MASK == Purpose.IGNORES_NORMAL.cookie else None
 
 
 def holds_key(row: FlowStats) -> bool:
     """Whether it is the row of a rule that holds a part of a key."""
-    return row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
+    return row.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie
 
 
 def key_number(row: FlowStats) -> Optional[int]:

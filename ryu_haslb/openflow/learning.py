@@ -44,7 +44,7 @@ from typing import Optional
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learned_rules import Entry, Key, LearnedRules, learned_rule
-from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
+from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, PURPOSE_MASK, Purpose, Rule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
@@ -253,7 +253,7 @@ class Learning:
 
 def is_learned(cookie: int) -> bool:
     """Whether this is the cookie of a rule that was learned."""
-    return cookie & SESSION_KEY_MASK in _LEARNED_COOKIES
+    return cookie & PURPOSE_MASK in _LEARNED_COOKIES
 
 
 def _number_of(cookie: int) -> int:

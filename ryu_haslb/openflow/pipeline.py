@@ -210,8 +210,8 @@ STAYING_PURPOSES = frozenset({Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose
 #: The purposes of the rules that match no packet, and hold something for the next balancer in their cookies.
 MEMORY_PURPOSES = frozenset({Purpose.SESSION_KEY, Purpose.IGNORES_NORMAL})
 MEMORY_COOKIES = frozenset(purpose.cookie for purpose in MEMORY_PURPOSES)
-#: The bits of a cookie by which a rule of the purpose SESSION_KEY is recognized: all but its data. A tag sets bit 57.
-SESSION_KEY_MASK = 0xFF000000FFFFFFFF
+#: The bits of a cookie that show the purpose of a rule with data: all but the data. A tag sets bit 57.
+PURPOSE_MASK = 0xFF000000FFFFFFFF
 #: The priority of session rules in the table SESSIONS.
 SESSION_PRIORITY = 50000
 

@@ -14,8 +14,8 @@ from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
     MEMORY_PURPOSES,
     PIPELINE,
+    PURPOSE_MASK,
     REPLY_PURPOSES,
-    SESSION_KEY_MASK,
     SESSION_PRIORITY,
     STAYING_PURPOSES,
     TEMPORARY_PURPOSES,
@@ -173,7 +173,7 @@ def _with_data(purpose: Purpose, data: int = 0, mask: int = 0) -> FlowMod:
 
     Without a whole cookie the switch visits each rule of a table: only the table in question is named.
     """
-    cookie, cookie_mask = data << 32 | purpose.cookie, mask << 32 | SESSION_KEY_MASK
+    cookie, cookie_mask = data << 32 | purpose.cookie, mask << 32 | PURPOSE_MASK
     return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, cookie, cookie_mask)
 
 

@@ -34,8 +34,8 @@ from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
     MEMORY_COOKIES,
     PIPELINE,
+    PURPOSE_MASK,
     REPLY_PURPOSES,
-    SESSION_KEY_MASK,
     TEMPORARY_PURPOSES,
     Table,
 )
@@ -150,7 +150,7 @@ class Audit:
 
     def on_flow_removed(self, cookie: int, now: float) -> bool:
         """A rule has left its table. False when it is not a standing rule of ours."""
-        if cookie & _STANDING_MASK != COOKIE_MARK and cookie & SESSION_KEY_MASK not in MEMORY_COOKIES:
+        if cookie & _STANDING_MASK != COOKIE_MARK and cookie & PURPOSE_MASK not in MEMORY_COOKIES:
             return False
         self._due_at = min(self._due_at, now + _FLOW_REMOVED_DELAY)
         return True

@@ -23,8 +23,8 @@ from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
     MEMORY_PURPOSES,
     PIPELINE,
+    PURPOSE_MASK,
     REPLY_PURPOSES,
-    SESSION_KEY_MASK,
     STORM_PURPOSES,
     TEMPORARY_PURPOSES,
     Purpose,
@@ -116,7 +116,7 @@ def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: boo
 
 def purpose_of(cookie: int) -> Optional[Purpose]:
     """The purpose of a rule with this cookie; None if we send no such cookie."""
-    number = (cookie & SESSION_KEY_MASK) >> COOKIE_MARK_BITS
+    number = (cookie & PURPOSE_MASK) >> COOKIE_MARK_BITS
     if number not in Purpose._value2member_map_:
         return None
     purpose = Purpose(number)

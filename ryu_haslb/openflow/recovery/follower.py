@@ -24,7 +24,7 @@ import logging
 from typing import Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import MEMORY_COOKIES, SESSION_KEY_MASK, Table
+from ryu_haslb.openflow.pipeline import MEMORY_COOKIES, PURPOSE_MASK, Table
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerEvent, FollowerState
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
@@ -258,7 +258,7 @@ class Follower:
         try:
             for event, rule in flow_updates(message):
                 if rule.table == _CLASSIFIER:
-                    if rule.cookie & SESSION_KEY_MASK in MEMORY_COOKIES:
+                    if rule.cookie & PURPOSE_MASK in MEMORY_COOKIES:
                         self._read_keys(now)
                 elif event == ONFFME_DELETED:
                     view.remove(rule)

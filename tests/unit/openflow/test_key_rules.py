@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServ
 from ryu_haslb.openflow.key_rules import KEY_LENGTH, key_rules, keys_in
 from ryu_haslb.openflow.pipeline import (
     CHASSIS_PREFIX,
-    SESSION_KEY_MASK,
+    PURPOSE_MASK,
     Purpose,
     Rule,
     chassis_address,
@@ -67,7 +67,7 @@ def test_no_rule_of_a_key_looks_like_that_of_a_session_or_matches_a_packet(keys:
     (IEEE 802.3, section 3.2.3), and a switch that ignores metadata does not ignore that."""
     rules = list(key_rules(keys))
     for rule in rules:
-        assert rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
+        assert rule.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie
         assert not rule.cookie >> 57 & 1
         assert bytes.fromhex(str(rule.match["eth_src"]).replace(":", ""))[0] & 1
     assert len({rule.match["eth_src"] for rule in rules}) == len(rules)

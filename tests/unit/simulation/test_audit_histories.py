@@ -9,7 +9,7 @@ from budget import seconds, some
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER, SESSION_KEY_MASK, Purpose
+from ryu_haslb.openflow.pipeline import FIRST_METER, PURPOSE_MASK, REPLY_METER, Purpose
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
 from ryu_haslb.openflow.wire_flow_mod import apply_actions
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
@@ -315,10 +315,7 @@ def test_learned_addresses_whose_rules_lose_their_actions_are_reached_again() ->
 
 def rules_of(world: World, purpose: Purpose) -> list[Flow]:
     return [
-        flow
-        for table in world.switch.datapath.tables
-        for flow in table
-        if flow.cookie & SESSION_KEY_MASK == purpose.cookie
+        flow for table in world.switch.datapath.tables for flow in table if flow.cookie & PURPOSE_MASK == purpose.cookie
     ]
 
 
