@@ -187,15 +187,8 @@ class Switch:
 
     def _remember(self, sessions: list[Session], now: float) -> None:
         if self.leadership is not None:
-            self.unrecovered.remembered.keep_sessions(
-                *(
-                    sessions,
-                    self.adjacencies.forwarding.actions,
-                    self._balancer.sessions.keys,
-                    self.leadership.followed,
-                    now,
-                )
-            )
+            actions, keys = self.adjacencies.forwarding.actions, self._balancer.sessions.keys
+            self.unrecovered.remembered.keep_sessions(sessions, actions, keys, self.leadership.followed, now)
 
     def on_disconnected(self, followed: Followed, now: float) -> None:
         """The connection has ended over which this member has followed the switch."""

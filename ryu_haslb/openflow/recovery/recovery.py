@@ -187,6 +187,11 @@ class Recovery:
             if real in actions
         }
 
+    def real_of(self, target: RuleTarget) -> Optional[RealServer]:
+        """The real server that a rule leads to; None if it has not been found."""
+        found = self._reals.get(target.key)
+        return None if found is None else found[1]
+
     def actions_of(self, tag: int, now: float) -> Optional[bytes]:
         """The actions of a pending rule, to forward a request of its session; None when the session is recovered now.
 

@@ -22,7 +22,6 @@ from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import Recovery, Status
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
-from ryu_haslb.openflow.recovery.session_view import without_chassis
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import TableOutput
@@ -168,13 +167,13 @@ class UnrecoveredSessions:
             if self.recovery.status(tag) is Status.PENDING:
                 return self.recovery.actions_of(tag, now) is None and self._balancer.sessions.by_tag(tag) is not None
             target = self.remembered.find(tag, now - server.idle)
-            if target is not None and target.virtual_address == server.packed_address:
-                wanted = without_chassis(target.actions)
-                for real in server.farm.reals:
-                    if real in self._actions and without_chassis(self._actions[real]) == wanted:
-                        self.remembered.forget(tag)
-                        self._balancer.recover(server, tag, real, now)
-                        return True
+            if target is None or target.virtual_address != server.packed_address:
+                continue
+            real = self.recovery.real_of(target)
+            if real is not None:
+                self.remembered.forget(tag)
+                self._balancer.recover(server, tag, real, now)
+                return True
         return False
 
     def has_recovered(self, tag: int) -> bool:
