@@ -57,7 +57,7 @@ def additions(rules: Iterable[Rule], xid: int) -> list[bytes]:
 def changes(
     added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT
 ) -> list[bytes]:
-    """Messages that remove rules, and add others: those for replies. The switch need not report that they are gone."""
+    """Messages that remove rules, and add others. The switch need not report that they are gone."""
     return [_delete(rule, xid) for rule in removed] + [_add(rule, metered, layout, xid) for rule in added]
 
 
@@ -69,10 +69,9 @@ def difference(
     present, wanted = (
         {_identity(rule): rule for rule in each if rule.purpose is not Purpose.PASS_OTHER} for each in (before, rules)
     )
+    added = [rule for key, rule in wanted.items() if key not in present]
     removed = [rule for key, rule in present.items() if key not in wanted]
-    return [_delete(rule, xid) for rule in removed] + restoration(
-        (rule for key, rule in wanted.items() if key not in present), metered, xid, layout
-    )
+    return changes(added, removed, metered, xid, layout)
 
 
 def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, metered: bool = False) -> list[bytes]:
