@@ -27,3 +27,13 @@ def test_a_switch_that_does_not_read_delays_no_other(tmp_path: Path) -> None:
         assert deaf.flood(question * 200, FLOOD) < FLOOD, "what it cannot be answered is not read either"
         for _ in range(3):
             assert healthy.await_message(OFPT_PACKET_OUT, HARD_LIMIT), "probes go on"
+
+
+def test_the_loss_of_a_switch_that_did_not_read_is_logged_as_that_of_any_other(tmp_path: Path) -> None:
+    """The balancer notices it when it sends, and not when it reads: which comes first is chance with any switch."""
+    question = message(OFPT_ECHO_REQUEST, 1, bytes(100))
+    with started(tmp_path) as controller:
+        with scripted_switch(controller.port, 1, 4096) as deaf:
+            assert deaf.await_message(OFPT_PACKET_OUT, HARD_LIMIT), "it is served"
+            assert deaf.flood(question * 200, FLOOD) < FLOOD
+        assert "disconnected was=connected" in controller.await_line("(connection lost; its sessions are kept)")

@@ -199,7 +199,8 @@ class Transport(Datapath):  # type: ignore[misc]
                 self._outbox.send_waiting()
         except OSError as error:  # includes a timeout: the switch has not read for long
             if self.state != DEAD_DISPATCHER and not self._is_aborted:
-                self._set_close_reason(f"sending failed: {error}")
+                if isinstance(error, socket.timeout):
+                    self._set_close_reason("the switch does not read what it is sent")
                 LOG.info("%s: sending failed, closing the connection: %s", self, error)
         finally:
             self.close()
