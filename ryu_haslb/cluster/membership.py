@@ -69,7 +69,7 @@ class Membership:
     def _state(self) -> object:
         """Sessions and lag are taken with each beat; anything else counts at once."""
         member, beat = self._member, int((self._clock() - self._began_at) / BEAT_INTERVAL)
-        member.name_conflict.on_time(self._clock())
+        member.name_conflict.on_time(member.is_leading, self._clock())
         if self._sample is None or self._sample.beat != beat:
             self._sample = self._info(beat)
         agreement = member.agreement

@@ -27,7 +27,7 @@ class NameConflict:
         self.instance = instance
         self.gives_way = False
         self._has_published = False
-        self._seen: Optional[tuple[str, int]] = None
+        self._other: Optional[MemberInfo] = None
         self._until: Optional[float] = None
 
     @property
@@ -42,15 +42,21 @@ class NameConflict:
         if row.instance == self.instance:
             self._has_published = True
             return False
-        seen = row.instance, row.beat
-        if not self._has_published or seen == self._seen:  # other rows have changed
+        other = self._other
+        is_known = other is not None and (row.instance, row.beat) == (other.instance, other.beat)
+        if not self._has_published or is_known:  # other rows have changed
             return False
-        is_first, self._seen = not self.exists, seen
+        is_first, self._other = not self.exists, row
         self._until = now + ABSENCE_TIMEOUT
-        self.gives_way = (row.is_leading, self.instance) > (is_leading, row.instance)
+        self._decide(is_leading)
         return is_first
 
-    def on_time(self, now: float) -> None:
-        """Time has passed."""
+    def on_time(self, is_leading: bool, now: float) -> None:
+        """Time has passed, and this member leads by now, or no more."""
         if self._until is not None and now >= self._until:
-            self._until, self.gives_way = None, False
+            self._until = None
+        self._decide(is_leading)
+
+    def _decide(self, is_leading: bool) -> None:
+        other = self._other if self.exists else None
+        self.gives_way = other is not None and (other.is_leading, self.instance) > (is_leading, other.instance)

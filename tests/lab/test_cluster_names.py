@@ -36,8 +36,10 @@ def await_conflict(cluster: Cluster) -> None:
             lambda port=port: cluster.query(port, "show redundancy")[0]["duplicate_name"],  # type: ignore[misc]
             f"{port} says so",
         )
-    wait_until(lambda: gives_way(cluster, cluster.waiting), "the one that stands by gives way")
-    assert not gives_way(cluster, cluster.master)
+    wait_until(
+        lambda: (gives_way(cluster, cluster.waiting), gives_way(cluster, cluster.master)) == (True, False),
+        "the one that stands by gives way, and the other one does not",
+    )
 
 
 def test_the_twin_that_stands_by_gives_way_whichever_raft_leader_ends(twins: Cluster) -> None:

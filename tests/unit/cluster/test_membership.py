@@ -232,6 +232,19 @@ def test_of_two_members_of_one_name_one_gives_way_and_leaves_the_row_to_the_othe
     assert row["instance"] == "5", "so that the other one sees that it is there"
 
 
+def test_a_member_that_has_come_to_lead_does_not_give_way_to_one_that_did_not_lead(joined: Joined) -> None:
+    """Its claim was under way when it compared, and the other one sees now that this one leads."""
+    joined.other()
+    joined.member.election.state = MemberState.STANDBY
+    publication = joined.publications["Member"]
+    publication.on_rows([{**joined.own_row(), "instance": "0", "state": "standby", "beat": 7}])
+    assert joined.member.name_conflict.gives_way
+    joined.member.election.state = MemberState.LEADER
+    publication.state()
+    assert not joined.member.name_conflict.gives_way
+    assert joined.member._may_lead()
+
+
 def test_a_member_that_gives_way_asks_for_no_lock_until_the_other_one_is_absent(joined: Joined) -> None:
     joined.other()
     joined.member.election.state = MemberState.STANDBY
