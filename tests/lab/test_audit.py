@@ -12,6 +12,7 @@ from bench import (
     WAIT_TIMEOUT,
     Bench,
     PlainChassis,
+    comes_and_goes,
     farm,
     forget_fast_path,
     virtual_server,
@@ -22,7 +23,7 @@ from mobile import registration
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_METER, REPLY_PURPOSES, TEMPORARY_PURPOSES
+from ryu_haslb.openflow.pipeline import REPLY_METER
 
 pytestmark = pytest.mark.lab
 
@@ -31,12 +32,6 @@ MARK = 0x51B7
 MOBILES = [f"audited-{number}@isp.com" for number in range(40)]
 #: A table that has room for fewer session rules than there are mobiles.
 ROOM = 20
-
-#: The rules that are there only while a home agent is in doubt, or for a while: tables, priorities and cookies.
-COMING_AND_GOING = {
-    (PIPELINE[purpose].table, PIPELINE[purpose].priority, purpose.cookie)
-    for purpose in REPLY_PURPOSES | TEMPORARY_PURPOSES
-}
 
 Rule = tuple[int, int, int, str, str]
 
@@ -59,7 +54,7 @@ def rules(bench: Bench) -> set[Rule]:
     return {
         (flow.table, flow.priority, flow.cookie, str(sorted(flow.match.items())), flow.actions)
         for flow in bench.lab.flows()
-        if flow.cookie & 0xFFFF == MARK and (flow.table, flow.priority, flow.cookie) not in COMING_AND_GOING
+        if flow.cookie & 0xFFFF == MARK and not comes_and_goes(flow)
     }
 
 

@@ -9,7 +9,17 @@ from contextlib import ExitStack
 from threading import Thread
 
 import pytest
-from bench import MACS, REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import (
+    MACS,
+    REALS,
+    WAIT_TIMEOUT,
+    Bench,
+    PlainChassis,
+    comes_and_goes,
+    farm,
+    virtual_server,
+    wait_until,
+)
 from mobile import VIRTUAL, frame, nai, registration, request
 from scapy.layers.l2 import Ether
 
@@ -55,16 +65,12 @@ def of_others(flows: list[Flow]) -> set[tuple[int, int, str]]:
     return {(flow.table, flow.cookie, flow.actions) for flow in flows if flow.cookie & 0xFFFF != MARK}
 
 
-TEMPORARY_COOKIES = {LEASE_COOKIE, Purpose.PASS_REPLY.cookie, Purpose.COPY_REPLY.cookie}
-
-
 def standing(flows: list[Flow]) -> list[tuple[int, int, int, str, str]]:
-    """The rules that are no session's, without their counters. The lease is left out: a stop gives it up; and so are
-    the rules that copy replies, which are there while a home agent is in doubt."""
+    """The rules that are no session's and that stay, without their counters. The lease is left out: a stop ends it."""
     return sorted(
         (flow.table, flow.priority, flow.cookie, str(sorted(flow.match.items())), flow.actions)
         for flow in flows
-        if flow.idle_timeout == 0 and flow.cookie & 0xFFFFFFFF not in TEMPORARY_COOKIES
+        if flow.idle_timeout == 0 and flow.cookie & 0xFFFFFFFF != LEASE_COOKIE and not comes_and_goes(flow)
     )
 
 

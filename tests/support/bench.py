@@ -31,7 +31,7 @@ from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import BALANCER, Lab
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
+from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, TEMPORARY_PURPOSES, Purpose, dispatch_address
 from ryu_haslb.show.statistics import DROPPED
 from ryu_haslb.slb.drop_reason import DropReason
 
@@ -351,6 +351,18 @@ def forget_fast_path() -> None:
 def count_fast_path() -> None:
     """Have Open vSwitch add what its fast path has counted to the counters of the rules."""
     subprocess.run(["ovs-appctl", "revalidator/wait"], check=True)
+
+
+#: Tables, priorities and cookies of the rules that are there only while a home agent is in doubt, or for a while.
+_COMING_AND_GOING = {
+    (PIPELINE[purpose].table, PIPELINE[purpose].priority, purpose.cookie)
+    for purpose in REPLY_PURPOSES | TEMPORARY_PURPOSES
+}
+
+
+def comes_and_goes(flow: Flow) -> bool:
+    """Whether a rule of ours is there only while a home agent is in doubt, or for a while."""
+    return (flow.table, flow.priority, flow.cookie) in _COMING_AND_GOING
 
 
 def is_arp(each: bytes) -> bool:
