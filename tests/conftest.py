@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from ryu_haslb import product
 
 # As ``haslb-manager`` does: eventlet's resolver takes a quarter of a second of every process that imports it.
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+
+# Unless it is told before, Hypothesis imports trio, which no test needs: a third of a second in each process.
+os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "yes")
+from hypothesis import settings
 
 # A run in the background of a shell ignores SIGINT; the programs that tests start and interrupt would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
