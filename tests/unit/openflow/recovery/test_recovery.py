@@ -542,9 +542,9 @@ def test_a_rule_that_is_reported_again_and_again_takes_no_memory(actions: tuple[
     tracemalloc.start()
     restarted.read(*((1 << 41, each) for each in actions), more=True)
     before, _ = tracemalloc.get_traced_memory()
-    for _ in range(200):
+    for _ in range(40):
         restarted.read(*((1 << 41, each) for _ in range(100) for each in actions), more=True)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert restarted.recovery.pending == 1
-    assert after - before < 50_000
+    assert after - before < 20_000  # bytes, after 4,000 or 8,000 reports
