@@ -157,9 +157,11 @@ def test_a_manager_that_does_not_read_is_disconnected(monkeypatch: pytest.Monkey
     request = b"\1\0\4\1\0\0\0\x08"
 
     async def test(server: DfpAgentServer) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # before it connects: the kernel offers no more then
+        small.connect(("127.0.0.1", server.port))
+        reader, writer = await asyncio.open_connection(sock=small)
         await reader.readexactly(28)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         transport = writer.transport
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
