@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -26,13 +27,19 @@ CORPUS = Path(__file__).parent / "corpus"
 SUPERVISORS = sorted(CORPUS.glob("*.ios"))
 
 
+@cache
+def read(path: Path) -> Loaded:
+    """The file once for all tests; what is loaded does not change."""
+    return load(path)
+
+
 def loaded(name: str) -> Loaded:
-    return load(CORPUS / f"{name}.ios")
+    return read(CORPUS / f"{name}.ios")
 
 
 @pytest.mark.parametrize("path", SUPERVISORS, ids=lambda path: path.stem)
 def test_a_whole_running_config_is_read_and_can_be_written(path: Path) -> None:
-    configuration, warnings = load(path).configuration, load(path).warnings
+    configuration, warnings = read(path).configuration, read(path).warnings
     assert [server.in_service for server in configuration.virtual_servers.values()] == [True]
     assert warnings != ()
     assert read_configuration(write_configuration(configuration), "written")[0] == configuration
@@ -62,7 +69,7 @@ def test_what_a_terminal_shows_around_the_commands_changes_nothing(path: Path, p
     lines = ("" if "--More--" in line else pager for line in text.split("\n"))
     paged = "\n".join(before + line for before, line in zip(lines, text.split("\n")))
     shown = f"7600#terminal length 0\n7600#sh run\n{paged}\n7600#\n7600>exit\n"
-    assert read_configuration(shown, "a file")[0] == load(path).configuration
+    assert read_configuration(shown, "a file")[0] == read(path).configuration
 
 
 def test_the_prompt_of_a_configuration_mode_hides_no_command() -> None:
@@ -78,7 +85,7 @@ def test_a_configuration_typed_by_hand_is_read_with_its_abbreviations() -> None:
 
 def test_every_warning_is_one_line_with_its_place() -> None:
     for path in SUPERVISORS:
-        for warning in load(path).warnings:
+        for warning in read(path).warnings:
             assert warning.line > 0
             assert "\n" not in str(warning)
 
