@@ -155,7 +155,7 @@ def test_a_request_to_a_home_agents_own_address_is_only_switched(bench: Bench) -
     sent = frame(request(nai("direct@isp.com")), dst=REALS["sami2"], to=MACS["sami2"])
     before = bench.statistics()
     assert bench.exchange(sent)["sami2"] == [sent]
-    assert bench.statistics() == before
+    assert bench.moved_since(before) == {}
 
 
 OTHERS = {
@@ -173,7 +173,7 @@ def test_other_traffic_is_switched_as_without_a_balancer(bench: Bench, other: st
     sent = bytes(Ether(src=CLIENT_MAC, dst=MACS["sami1"]) / OTHERS[other])
     before = bench.statistics()
     assert bench.exchange(sent)["sami1"] == [sent]
-    assert bench.statistics() == before
+    assert bench.moved_since(before) == {}
 
 
 def test_hosts_find_each_other_through_the_switch(bench: Bench) -> None:

@@ -155,9 +155,14 @@ class TestKept:
 
 
 def test_it_is_stopped_while_it_is_brought_up() -> None:
+    """It is halted until it is listed: on a busy machine it would be up before that."""
     with running() as process:
         read_until(process, "building the network")
-        listed = haslb_lab("list").stdout
+        process.send_signal(signal.SIGSTOP)
+        try:
+            listed = haslb_lab("list").stdout
+        finally:
+            process.send_signal(signal.SIGCONT)
         assert f"{NAME:24} Dispatched mode with static weights, 4 sessions  (coming up)\n" in listed
         stopped = haslb_lab("stop")
         ended = process.communicate(timeout=COMMAND_TIMEOUT)  # of itself, if there was nothing to stop: it says why

@@ -49,6 +49,9 @@ MACS = {
 }
 REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52", "sami3": "10.1.1.53"}
 
+#: The counters that no request moves when a session ends.
+BY_TIME = {"sessions", "unconfirmed_sessions", "timeouts"}
+
 #: Seconds that a marker registers for: none, a deregistration, so that it leaves no session behind.
 MARKER_LIFETIME = 0
 
@@ -246,11 +249,16 @@ class Bench:
         return counted
 
     def counted(self, *frames: bytes, node: str = PDSN) -> dict[str, int]:
-        """The counters that these frames move, and by how much."""
+        """The counters that these frames move, and by how much, but for :data:`BY_TIME`."""
         self.settle(node)
         before = self.statistics()
         self.exchange(*frames, node=node)
-        return {name: value - before[name] for name, value in self.statistics().items() if value != before[name]}
+        return self.moved_since(before)
+
+    def moved_since(self, before: Mapping[str, int]) -> dict[str, int]:
+        """The counters that have moved since :meth:`statistics`, and by how much, but for :data:`BY_TIME`."""
+        moved = {name: value - before[name] for name, value in self.statistics().items() if name not in BY_TIME}
+        return {name: value for name, value in moved.items() if value}
 
     def sessions(self) -> dict[str, dict[str, Any]]:
         """The rows of ``show ip slb sessions``, by the mobile's NAI or home address."""

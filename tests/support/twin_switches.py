@@ -282,8 +282,10 @@ def twin_bridge() -> Iterator[int]:
     port = free_port()
     make = f"add-br {BRIDGE} -- set Bridge {BRIDGE} datapath_type=netdev fail_mode=secure"
     make += f" protocols=OpenFlow13 other-config:datapath-id={DATAPATH_ID:016x}"
-    make += f" -- set-controller {BRIDGE} ptcp:{port}:127.0.0.1 -- --id=@t create Flow_Table flow_limit={FLOW_LIMIT}"
-    make += f" overflow_policy=refuse -- set Bridge {BRIDGE} flow_tables:1=@t"
+    make += f" -- set-controller {BRIDGE} ptcp:{port}:127.0.0.1"
+    make += f" -- set Controller {BRIDGE} inactivity_probe=0"  # tests do not answer while they do not read
+    make += f" -- --id=@t create Flow_Table flow_limit={FLOW_LIMIT} overflow_policy=refuse"
+    make += f" -- set Bridge {BRIDGE} flow_tables:1=@t"
     subprocess.run(["ovs-vsctl", "--if-exists", "del-br", BRIDGE], check=True)
     subprocess.run(["ovs-vsctl", *make.split()], check=True)
     yield port
