@@ -43,13 +43,13 @@ exit status: 0 the switch can be served in dispatched mode, 1 it cannot, or the 
 """
 
 
-def run(words: Sequence[str]) -> int:
-    """Carry out ``haslb switch-test`` and return the exit status."""
+def run(words: Sequence[str], listening: Callable[..., Listener] = Listener) -> int:
+    """Carry out ``haslb switch-test`` and return the exit status. ``listening`` is what waits for the switch."""
     options = parser().parse_args(words)
     try:
         _check(options)
         with _counted_stops() as stops:
-            return _run(options, stops)
+            return _run(options, stops, listening)
     except StoppedError:
         return INTERRUPTED
     except HaslbError as error:
@@ -65,7 +65,7 @@ def _check(options: argparse.Namespace) -> None:
             raise HaslbError(f"--json {options.json}: there is no folder {folder}")
 
 
-def _run(options: argparse.Namespace, stops: Callable[[], int]) -> int:
+def _run(options: argparse.Namespace, stops: Callable[[], int], listening: Callable[..., Listener]) -> int:
     context = context_of_options(options.key, options.certificate, options.authorities)
     bar = ProgressBar(sys.stderr)
 
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace, stops: Callable[[], int]) -> int:
         bar.clear()
         _say(text)
 
-    listener = Listener(options.listen, context, log, lambda: stops() > 0)
+    listener = listening(options.listen, context, log, lambda: stops() > 0)
     try:
         log(f"waiting for a switch at {'ssl' if context else 'tcp'}:{options.listen[0]}:{listener.port}")
         connected = listener.await_switch(options.wait, options.datapath)

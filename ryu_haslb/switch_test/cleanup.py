@@ -17,8 +17,10 @@ from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, TEST_PREFIX, 
 from ryu_haslb.switch_test.exchange import Exchange, Script
 from ryu_haslb.switch_test.trial import rules_with
 
-#: Seconds for deleting: a full table of hardware takes long.
+#: Seconds for deleting what a trial has made, or an earlier test has left.
 REMOVAL_TIMEOUT = 60.0
+#: Rules that a switch deletes or reports in a second, at least: hardware takes 200 to 1,000.
+_MIN_PACE = 100
 #: Rules that are deleted one by one, in one message group.
 _GROUP = 500
 _OURS = match({"eth_src": TEST_SOURCES})
@@ -40,6 +42,11 @@ def clean_up(meters: Sequence[int], limit: float = REMOVAL_TIMEOUT) -> Script[Op
     except wire.MalformedMessage:
         return None
     return len(left)
+
+
+def removal_timeout(rules: int) -> float:
+    """Seconds for deleting or reporting so many rules: a full table of hardware takes long."""
+    return REMOVAL_TIMEOUT + rules / _MIN_PACE
 
 
 def remove_all(limit: float) -> Script[None]:

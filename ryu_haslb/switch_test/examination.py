@@ -2,7 +2,7 @@
 
 A trial that fails in an unforeseen way costs its own result alone. When a switch closes its connection during a trial,
 the test waits until it has connected again, removes what is left, and goes on with the next trial. A switch that does
-not reply to a barrier ends the test.
+not reply to a barrier ends the test; it cannot be served, unless all trials are over.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ TRIALS: Mapping[Capability, Trial] = {
 class Findings:
     """What the test has found out so far.
 
-    ``failure`` says why it ended early; ``left`` is the number of rules of the test that are still on the switch, None
-    while that is not known.
+    ``failure`` says why it ended early; ``is_silent`` that the switch did not reply to a barrier before all trials were
+    over; ``left`` is the number of rules of the test that are still on the switch, None while that is not known.
     """
 
     outcomes: dict[Capability, Outcome] = field(default_factory=dict)
@@ -98,6 +98,7 @@ class Examination:
     def script(self) -> Script[None]:
         """The test; what it finds out is in ``findings``."""
         steps = self._steps()
+        number, name = 0, ""
         try:
             for number, (name, step) in enumerate(steps):
                 self.progress(number / len(steps), name)
@@ -106,8 +107,11 @@ class Examination:
                 except ConnectionLostError as error:
                     yield from self._recover(error)
         except SilentSwitchError as error:
-            self.findings.is_silent = True
-            self.findings.failure = f"{error}; restart the switch or its OpenFlow agent, and test again"
+            self.findings.is_silent = number <= len(TRIALS)  # step 0 precedes the trials
+            self.findings.failure = (
+                f"{name}: {error}; restart the switch or its OpenFlow agent, and test again while it and this "
+                "machine are idle"
+            )
             yield from self.removal(SILENT_REMOVAL_TIMEOUT)
         except ConnectionLostError as error:
             self.findings.left = None

@@ -14,9 +14,12 @@ sockets nor a clock. :class:`Conversation` runs it::
       | <-- Answer ---        |                                               |
 
 An exchange ends when the barrier reply and all that is wanted are there, ``wait`` seconds after the barrier reply if
-something is missing, and after ``limit`` seconds in any case. One that changes rules ends no sooner than the rules act,
-where a switch takes its time for that behind the barrier reply (:mod:`.lag_trial`). An error that carries the
-transaction id of the exchange ends the waiting: what the switch has rejected has no effect.
+something is missing, and after ``limit`` seconds without a barrier reply. One that changes rules ends no sooner than
+the rules act, where a switch takes its time for that behind the barrier reply (:mod:`.lag_trial`). An error that
+carries the transaction id of the exchange ends the waiting: what the switch has rejected has no effect.
+
+Only :meth:`Conversation.tick` judges that something is late, and it is called when all that has arrived is handed over:
+a process that gets no processor for a minute finds the replies that have arrived meanwhile.
 
 When the connection ends, the script gets a :class:`ConnectionLostError`, and may yield :data:`RECONNECTION` to wait
 until the switch has connected again.
@@ -83,6 +86,7 @@ class Exchange:
 
     ``build`` returns the messages, with the transaction id that it is given. ``wanted`` says which messages of the
     switch are kept, ``enough`` whether those that are kept are all. Without ``wanted`` the barrier reply is enough.
+    The barrier reply may take ``limit`` seconds, and what is wanted ``wait`` seconds more.
     """
 
     build: Callable[[int], Sequence[bytes]] = _nothing
@@ -134,16 +138,21 @@ class _Running:
     is_enough: bool = False
     size: int = 0
 
+    @property
+    def has_all(self) -> bool:
+        return self.replied_at is not None and (self.is_enough or not self.exchange.wants_something)
+
     def deadline(self) -> float:
         if self.replied_at is None:
             return self.began + self.exchange.limit
-        settled_at = self.replied_at + self.settling_time
-        if self.is_enough or not self.exchange.wants_something:
-            return settled_at
-        return max(settled_at, min(self.began + self.exchange.limit, self.replied_at + self.exchange.wait))
+        return self.replied_at + max(self.settling_time, 0.0 if self.has_all else self.exchange.wait)
+
+    def is_complete(self, now: float) -> bool:
+        is_rejected = self.replied_at is not None and self.answer.error is not None
+        return is_rejected or (self.has_all and now >= self.deadline())
 
     def is_over(self, now: float) -> bool:
-        return now >= self.deadline() or (self.replied_at is not None and self.answer.error is not None)
+        return self.is_complete(now) or now >= self.deadline()
 
 
 class Conversation(Generic[T]):
@@ -194,13 +203,16 @@ class Conversation(Generic[T]):
             self._take(running, Message(kind, xid, data), now)
         except MalformedMessage as error:
             self.remark(f"malformed message of type {kind}: {error}")
-        self.tick(now)
+        if running.is_complete(now):
+            self._end(running, now)
 
     def tick(self, now: float) -> None:
-        """End an exchange that is complete, or whose time is over."""
+        """End an exchange that is complete, or whose time is over. Hand over all that has arrived before."""
         running = self._running
-        if running is None or not running.is_over(now):
-            return
+        if running is not None and running.is_over(now):
+            self._end(running, now)
+
+    def _end(self, running: _Running, now: float) -> None:
         running.answer.took = now - running.began
         if running.exchange.awaits_connection:
             running.answer.is_connected = False

@@ -1,10 +1,11 @@
-"""One connection to a switch: bytes in, messages out. It never blocks but in :func:`wait`."""
+"""One connection to a switch: bytes in, messages out. It never blocks but in :meth:`Time.wait`."""
 
 from __future__ import annotations
 
 import select
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple, Optional
@@ -15,8 +16,9 @@ from ryu_haslb.openflow.sockets import tls
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
 
-#: Bytes that are read at once, and reads after which the messages are handled.
-_READ_SIZE, _READS = 1 << 16, 16
+#: Bytes that are read at once, and reads after which the messages of a stranger, or of a switch, are handled. A switch
+#: gets as many as its socket can hold: what is not read counts as late.
+_READ_SIZE, _READS_OF_STRANGER, _READS = 1 << 16, 16, 256
 #: Bytes that the switch may leave unread: far more than one step of a test sends. It is answered each echo request.
 MAX_UNSENT = 64 << 20
 #: The same until a connection's handshake is complete: two messages of the greatest length.
@@ -57,6 +59,7 @@ class Link:
         self._received = b""
         self._replies: Optional[ReplyFraming] = None
         self._max_unsent = MAX_UNSENT_OF_STRANGER
+        self._reads = _READS_OF_STRANGER
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
@@ -66,6 +69,7 @@ class Link:
         """The OpenFlow handshake is complete: the peer is a switch, whose answers may be long."""
         self._replies = ReplyFraming()
         self._max_unsent = MAX_UNSENT
+        self._reads = _READS
 
     @property
     def has_unsent(self) -> bool:
@@ -92,7 +96,7 @@ class Link:
         pieces = [self._received]
         reason = ""
         try:
-            for _ in range(_READS):
+            for _ in range(self._reads):
                 piece = self._socket.recv(_READ_SIZE)
                 if not piece:
                     reason = "the switch closed it"
@@ -159,11 +163,18 @@ class Link:
             raise LinkClosedError(f"{error} arrived") from error
 
 
-def wait(readable: Iterable[object], writable: Iterable[object], seconds: float) -> None:
-    """Wait until one of these is ready, or until the time is over."""
-    poll = select.poll()
-    for each in readable:
-        poll.register(each, select.POLLIN)  # type: ignore[arg-type]
-    for each in writable:
-        poll.register(each, select.POLLIN | select.POLLOUT)  # type: ignore[arg-type]
-    poll.poll(max(0.0, seconds) * 1000)
+class Time:
+    """What the time is, and waiting for connections. Tests have a virtual one."""
+
+    def now(self) -> float:
+        """Seconds of a monotonic clock."""
+        return time.monotonic()
+
+    def wait(self, readable: Iterable[object], writable: Iterable[object], seconds: float) -> None:
+        """Wait until one of these is ready, or until the time is over."""
+        poll = select.poll()
+        for each in readable:
+            poll.register(each, select.POLLIN)  # type: ignore[arg-type]
+        for each in writable:
+            poll.register(each, select.POLLIN | select.POLLOUT)  # type: ignore[arg-type]
+        poll.poll(max(0.0, seconds) * 1000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Callable, NamedTuple, Optional
@@ -17,7 +16,7 @@ from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved
 from ryu_haslb.openflow.wire import MalformedMessage, hello_failed
 from ryu_haslb.switch_test.bench import Identity
 from ryu_haslb.switch_test.handshake import Handshake
-from ryu_haslb.switch_test.link import Link, LinkClosedError, wait
+from ryu_haslb.switch_test.link import Link, LinkClosedError, Time
 
 #: Connections whose handshake is not complete, at most.
 MAX_PENDING = 64
@@ -48,7 +47,10 @@ class _Pending(NamedTuple):
 
 
 class Listener:
-    """Listens at an address. ``log`` gets what the operator should read; ``is_stopped`` ends each waiting."""
+    """Listens at an address. ``log`` gets what the operator should read; ``is_stopped`` ends each waiting.
+
+    ``time`` is that of the whole test.
+    """
 
     def __init__(
         self,
@@ -56,7 +58,9 @@ class Listener:
         context: Optional[ssl.SSLContext],
         log: Callable[[str], None],
         is_stopped: Callable[[], bool] = lambda: False,
+        time: Optional[Time] = None,
     ) -> None:
+        self.time = time or Time()
         self._context = context
         self._log = log
         self._is_stopped = is_stopped
@@ -80,13 +84,13 @@ class Listener:
         Raises:
             StoppedError: the operator has stopped the test.
         """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        deadline = self.time.now() + seconds
+        while self.time.now() < deadline:
             if self._is_stopped():
                 raise StoppedError("interrupted")
             links = [each.link for each in self._pending]
             unsent = [each for each in links if each.has_unsent]
-            wait([self._socket, *links], unsent, min(STOP_INTERVAL, deadline - time.monotonic()))
+            self.time.wait([self._socket, *links], unsent, min(STOP_INTERVAL, deadline - self.time.now()))
             self._accept()
             for found in self._advance():
                 if datapath_id is None or found.identity.datapath_id == datapath_id:
@@ -102,13 +106,15 @@ class Listener:
                 connection, address = self._socket.accept()
             except OSError:
                 return
-            link = Link(connection, str(address[0]), self._context)
-            pending = _Pending(link, Handshake())
-            victim = self._pending.add(pending, link.address, time.monotonic())
-            if victim is not None:
-                self._refuse(victim, LinkClosedError("too many connections"))
-            with suppress(LinkClosedError):
-                link.send(Handshake.begin())
+            self._add(connection, str(address[0]))
+
+    def _add(self, connection: socket.socket, address: str) -> None:
+        link = Link(connection, address, self._context)
+        victim = self._pending.add(_Pending(link, Handshake()), address, self.time.now())
+        if victim is not None:
+            self._refuse(victim, LinkClosedError("too many connections"))
+        with suppress(LinkClosedError):
+            link.send(Handshake.begin())
 
     def _advance(self) -> Iterator[Connected]:
         """Go on with every handshake; the switches whose handshake is complete."""
@@ -122,7 +128,7 @@ class Listener:
                 self._pending.discard(each)
                 each.link.trust()
                 yield Connected(each.link, _identity(each))
-        for each in self._pending.expired(time.monotonic()):
+        for each in self._pending.expired(self.time.now()):
             self._refuse(each, LinkClosedError(f"no OpenFlow handshake within {HANDSHAKE_TIMEOUT:g} s"))
 
     def _refuse(self, pending: _Pending, error: HaslbError) -> None:

@@ -1,7 +1,9 @@
 """How fast a switch is, and how many rules it takes. Pure: the times come with the answers.
 
-Each rate is measured in groups of 10, 100, 1,000 … messages with a barrier behind, until a group takes long enough for
-the time to mean something. Rules have the shape of session rules, in their table.
+Each rate is measured in groups of 10, 20, 40 … messages with a barrier behind, until a group takes long enough for the
+time to mean something. No group is much larger than the one before: many switches take some 1,000 rules at once and
+further ones at a hundredth of that pace, or become slower with each rule. Rules have the shape of session rules, in
+their table.
 """
 
 from __future__ import annotations
@@ -24,16 +26,16 @@ from ryu_haslb.switch_test.bench import (
     datagram,
     rule,
 )
-from ryu_haslb.switch_test.cleanup import REMOVAL_TIMEOUT, remove_all, rules_of_the_test
+from ryu_haslb.switch_test.cleanup import removal_timeout, remove_all, rules_of_the_test
 from ryu_haslb.switch_test.exchange import Exchange, Script
 from ryu_haslb.switch_test.trial import install, remove
 
 #: Barriers whose time is taken.
 BARRIERS = 20
 #: Messages in the groups, and seconds after which a group is long enough.
-GROUPS = (10, 100, 1_000, 10_000)
+GROUPS = tuple(10 << number for number in range(11))
 LONG_ENOUGH = 0.5
-#: Seconds that a group may take: a switch may process ten messages a second.
+#: Seconds that a group may take. The one before it, of half its size, has taken less than half a second.
 GROUP_TIMEOUT = 60.0
 #: Rules in one bundle. The balancer's bundles have up to ten times as many in a storm, and mostly fewer.
 BUNDLE_SIZE = 100
@@ -151,7 +153,7 @@ def _rules(bench: Bench, build: Callable[[Sequence[FlowMod], int], list[bytes]])
     for size in GROUPS:
         rules = [session_rule(bench, number) for number in range(size)]
         answer = yield Exchange(lambda xid, rules=rules: build(rules, xid), limit=GROUP_TIMEOUT)  # type: ignore[misc]
-        yield from remove_all(REMOVAL_TIMEOUT)
+        yield from remove_all(removal_timeout(size))
         if answer.error is not None:
             note = f"{size} at once: {answer.error}"
             break
@@ -184,13 +186,13 @@ def capacity(bench: Bench, limit: int, progress: Callable[[str], None]) -> Scrip
             break
     progress("counting the rules of the table")
     try:
-        reported = yield from rules_of_the_test(REMOVAL_TIMEOUT)
+        reported = yield from rules_of_the_test(removal_timeout(accepted))
         if len(reported) != accepted:
             note += f"; {accepted:,} were accepted, {len(reported):,} are reported"
     except wire.MalformedMessage as error:
         note += f"; not counted: {error}"
     progress("emptying the table")
-    yield from remove_all(REMOVAL_TIMEOUT)
+    yield from remove_all(removal_timeout(accepted))
     return [Measurement(CAPACITY, "session rules", float(accepted), "at most", note, is_full)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -12,7 +11,7 @@ from ryu_haslb.openflow.sockets.screening import State, screen
 from ryu_haslb.switch_test.bench import Bench, Identity
 from ryu_haslb.switch_test.examination import Examination
 from ryu_haslb.switch_test.exchange import Conversation
-from ryu_haslb.switch_test.link import Frame, LinkClosedError, wait
+from ryu_haslb.switch_test.link import LinkClosedError
 from ryu_haslb.switch_test.listener import STOP_INTERVAL, Connected, Listener, StoppedError
 
 #: Seconds for the removal after an interruption, in all.
@@ -36,6 +35,7 @@ class Line:
 
     def __init__(self, listener: Listener, connected: Connected, is_stopped: Callable[[], bool]) -> None:
         self._listener = listener
+        self.time = listener.time
         self._link = connected.link
         self._datapath_id = connected.identity.datapath_id
         self._is_stopped = is_stopped
@@ -50,9 +50,9 @@ class Line:
         Raises:
             StoppedError: the operator has stopped the test, or the deadline is over.
         """
-        conversation.start(time.monotonic())
+        conversation.start(self.time.now())
         while not conversation.is_done:
-            if self._is_stopped() or time.monotonic() >= deadline:
+            if self._is_stopped() or self.time.now() >= deadline:
                 raise StoppedError("interrupted")
             if conversation.awaits_connection:
                 self._reconnect(conversation)
@@ -66,29 +66,26 @@ class Line:
     def _exchange(self, conversation: Conversation[Any]) -> None:
         try:
             self._link.send(conversation.take_outgoing())
-            seconds = min(STOP_INTERVAL, conversation.deadline - time.monotonic())
-            wait([self._link], [self._link] if self._link.has_unsent else [], seconds)
+            seconds = min(STOP_INTERVAL, conversation.deadline - self.time.now())
+            self.time.wait([self._link], [self._link] if self._link.has_unsent else [], seconds)
+            now = self.time.now()  # taken before reading: what is not read is late
             for frame in self._link.receive():
-                _deliver(frame, conversation)
+                screen(State.MAIN, frame.version, frame.kind, frame.data)
+                conversation.on_message(frame.kind, frame.xid, frame.data, now)
+            conversation.tick(now)
         except (LinkClosedError, ProtocolError) as error:
             self._link.close()
-            conversation.on_lost(str(error), time.monotonic())
-        conversation.tick(time.monotonic())
+            conversation.on_lost(str(error), self.time.now())
 
     def _reconnect(self, conversation: Conversation[Any]) -> None:
         self._link.close()
-        connected = self._listener.await_switch(conversation.deadline - time.monotonic(), self._datapath_id)
-        now = time.monotonic()
+        connected = self._listener.await_switch(conversation.deadline - self.time.now(), self._datapath_id)
+        now = self.time.now()
         if connected is None:
             conversation.tick(now)
         else:
             self._link = connected.link
             conversation.on_connected(now)
-
-
-def _deliver(frame: Frame, conversation: Conversation[Any]) -> None:
-    screen(State.MAIN, frame.version, frame.kind, frame.data)
-    conversation.on_message(frame.kind, frame.xid, frame.data, time.monotonic())
 
 
 def examine(  # noqa: PLR0913, PLR0917 - each is an option of the operator
@@ -125,7 +122,7 @@ def _remove(line: Line, examination: Examination, stops: Callable[[], int]) -> N
     begun_with = stops()
     line.stop_when(lambda: stops() > begun_with)
     try:
-        line.carry_out(Conversation(examination.removal()), time.monotonic() + INTERRUPTED_REMOVAL_TIMEOUT)
+        line.carry_out(Conversation(examination.removal()), line.time.now() + INTERRUPTED_REMOVAL_TIMEOUT)
     except StoppedError:
         examination.findings.left = None
 

@@ -26,7 +26,7 @@ class TestedSwitch:
     """A simulated switch under test. ``cable`` are the two ports that are connected, ``ports`` names by number.
 
     ``answers`` may change what the switch sends: it gets a message and returns those that arrive. It may raise
-    ConnectionError to close the connection.
+    ConnectionError to close the connection. ``seconds_for`` is how long it takes for messages that it is sent together.
     """
 
     __test__ = False
@@ -36,6 +36,7 @@ class TestedSwitch:
         self.cable = cable
         self.switch = SimulatedSwitch(0x51, dict(ports), self.clock, self._transmit, Capabilities(**capabilities))
         self.answers: Callable[[bytes], Iterable[bytes]] = lambda message: [message]
+        self.seconds_for: Callable[[bytes], float] = lambda outgoing: DELAY + len(outgoing) / SPEED
         self.connects_again = True
         self.connections = 0
         self._arrived: list[bytes] = []
@@ -71,7 +72,11 @@ class TestedSwitch:
             return
         outgoing = conversation.take_outgoing()
         self._connection.receive(outgoing)
-        self.clock.run_until(self.clock.now + (DELAY + len(outgoing) / SPEED if self._arrived else STEP))
+        if self._arrived:
+            self.clock.run_until(self.clock.now + self.seconds_for(outgoing))
+            conversation.tick(self.clock.now)  # the test has waited for the replies meanwhile
+        else:
+            self.clock.run_until(self.clock.now + STEP)
         self.switch.expire()
         arrived = list(self._arrived)
         self._arrived.clear()

@@ -1,34 +1,30 @@
-"""``haslb switch-test``: its command line, its report, its progress bar. The switch is a thread of this process."""
+"""``haslb switch-test``: its command line, its report, its progress bar. The switch has a virtual clock."""
 
 from __future__ import annotations
 
 import io
 import json
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
 from balancer_process import free_port
 from socket_switch import SocketSwitch
+from stepped_switch import SteppedListener, SteppedSwitch
 
 from ryu_haslb.cli import switch_test
 from ryu_haslb.cli.progress import ProgressBar
-from ryu_haslb.switch_test import measurements
-
-
-@pytest.fixture(autouse=True)
-def _short_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured is not judged here: the first of the growing groups of messages will do."""
-    monkeypatch.setattr(measurements, "LONG_ENOUGH", 0.0)
 
 
 def test_a_switch_is_tested_and_reported_as_table_and_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port, file = free_port(), tmp_path / "switch.json"
-    with SocketSwitch(port, bundles=False) as switch:
-        status = switch_test.run(["--listen", f"127.0.0.1:{port}", "--json", str(file), "--fill", "100"])
-        assert not switch.cookies
+    switch = SteppedSwitch(bundles=False)
+    words = ["--listen", f"127.0.0.1:{port}", "--json", str(file), "--fill", "100"]
+    status = switch_test.run(words, partial(SteppedListener, switch))
+    assert not switch.cookies
     output, errors = capsys.readouterr()
     assert status == 0, errors
     assert errors == f"waiting for a switch at tcp:127.0.0.1:{port}\nswitch {0x51:016x} connected from 127.0.0.1\n"
@@ -46,9 +42,8 @@ def test_a_switch_is_tested_and_reported_as_table_and_as_json(
 
 
 def test_a_switch_that_cannot_serve_has_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    port = free_port()
-    with SocketSwitch(port, max_packet_in=128):
-        assert switch_test.run(["--listen", f"127.0.0.1:{port}", "--json"]) == 1
+    listening = partial(SteppedListener, SteppedSwitch(max_packet_in=128))
+    assert switch_test.run(["--listen", f"127.0.0.1:{free_port()}", "--json"], listening) == 1
     output, errors = capsys.readouterr()
     assert json.loads(output)["modes"]["dispatched"]["verdict"] == "cannot_serve"
     assert errors.endswith("all that the test has made is removed\n")

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from budget import some
-from tested_switch import STEP, TestedSwitch
+from fake_switch import messages_of
+from tested_switch import DELAY, SPEED, STEP, TestedSwitch
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Datapath, Switching
+from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from ryu_haslb.switch_test import lag_trial, packet_trials
 from ryu_haslb.switch_test.examination import TRIALS, Findings
@@ -372,7 +374,49 @@ def test_a_table_may_take_more_than_is_tried() -> None:
 def test_a_small_table_is_measured_as_far_as_it_goes() -> None:
     measured = {each.token: each for each in TestedSwitch(max_flows=50).examine().measured}
     assert measured["flow_mods"].value is not None
-    assert measured["flow_mods"].note == "100 at once: OFPFMFC_TABLE_FULL"
+    assert measured["flow_mods"].note == "80 at once: OFPFMFC_TABLE_FULL"
+
+
+def test_a_switch_that_takes_a_hundred_messages_at_once_and_further_ones_slowly_is_measured() -> None:
+    """It processes further ones at 10 a second: ten times as many at once would take longer than a reply may."""
+    tested = TestedSwitch(CABLE)
+    tested.seconds_for = lambda outgoing: DELAY + max(0, sum(1 for _ in messages_of(outgoing)) - 100) / 10
+    findings = tested.examine()
+    assert (findings.failure, findings.left) == ("", 0)
+    rate = {each.token: each.value for each in findings.measured}["flow_mods"]
+    assert rate == pytest.approx(160 / 6.1, rel=0.01), "160, with their barrier"
+
+
+def test_a_full_table_may_take_more_than_a_minute_to_be_emptied() -> None:
+    """It deletes 16 rules a second."""
+    tested = TestedSwitch(CABLE)
+    sizes = [0]
+
+    def seconds_for(outgoing: bytes) -> float:
+        sizes.append(len(tested.switch.datapath.tables[1]))
+        return DELAY + len(outgoing) / SPEED + max(0, sizes[-2] - sizes[-1]) / 16
+
+    tested.seconds_for = seconds_for
+    findings = tested.examine(fill=1000)
+    assert (findings.failure, findings.left, max(sizes) >= 1000) == ("", 0, True)
+    assert serves(findings)
+
+
+@pytest.mark.parametrize("parts", [2, 500])
+def test_a_reply_may_come_in_many_parts_most_of_which_are_empty(parts: int) -> None:
+    def split(message: bytes) -> list[bytes]:
+        if message[1] != wire.OFPT_MULTIPART_REPLY or message[9] != wire.OFPMP_FLOW:
+            return [message]
+        empty = (
+            message[:2] + (16).to_bytes(2, "big") + message[4:10] + wire.OFPMPF_REPLY_MORE.to_bytes(2, "big") + bytes(4)
+        )
+        return [empty] * (parts - 1) + [message]
+
+    tested = TestedSwitch(CABLE)
+    tested.answers = split
+    findings = tested.examine(fill=600)
+    assert {outcome.result for outcome in findings.outcomes.values()} == {Result.WORKS}
+    assert (findings.failure, findings.left, tested.remarks) == ("", 0, [])
 
 
 def test_each_verdict_is_a_sentence() -> None:

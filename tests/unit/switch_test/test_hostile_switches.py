@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Callable
 
 import pytest
-from tested_switch import TestedSwitch
+from tested_switch import DELAY, TestedSwitch
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import Capability
@@ -21,6 +21,8 @@ C = Capability
 #: The transaction id of the first exchange.
 XID = 0x7E570001
 CABLE = (1, 2)
+#: Bytes of messages that are sent together by measurements alone.
+MUCH = 6000
 
 
 def examined(answers: Callable[[bytes], Iterable[bytes]], **options: bool) -> tuple[TestedSwitch, Findings]:
@@ -154,6 +156,42 @@ def test_replies_without_an_end_take_a_limited_room(monkeypatch: pytest.MonkeyPa
     conversation.tick(100.0)
     assert conversation.is_done
     assert len(answers[0].found) == 10
+
+
+def test_replies_that_have_arrived_are_found_behind_others_however_late_the_test_comes_to_read_them() -> None:
+    """It had no processor for longer than a reply may take."""
+    conversation = exchange.Conversation(one_exchange(exchange.Exchange(wanted=lambda each: each.xid == 7)))
+    conversation.start(0.0)
+    conversation.on_message(wire.OFPT_PACKET_IN, 0, bytes(8), 1000.0)
+    conversation.on_message(wire.OFPT_BARRIER_REPLY, XID, bytes(8), 1000.0)
+    conversation.tick(1000.0)
+    conversation.on_message(wire.OFPT_PACKET_IN, 0, bytes(8), 2000.0)
+    conversation.on_message(wire.OFPT_PACKET_IN, 7, bytes(8), 2000.0)
+    assert conversation.is_done
+    assert conversation.result is not None
+    assert len(conversation.result.found) == 1
+
+
+def one_exchange(wanted: exchange.Exchange) -> exchange.Script[exchange.Answer]:
+    return (yield wanted)
+
+
+def test_a_switch_that_falls_silent_under_a_measurement_keeps_its_verdicts_and_the_test_is_not_complete() -> None:
+    tested = TestedSwitch(CABLE)
+
+    def seconds_for(outgoing: bytes) -> float:
+        if len(outgoing) > MUCH:
+            tested.answers = lambda _: []
+        return DELAY
+
+    tested.seconds_for = seconds_for
+    findings = tested.examine()
+    assert findings.failure == (
+        "packets a second: no barrier reply within 60 s; restart the switch or its OpenFlow agent, and test again "
+        "while it and this machine are idle"
+    )
+    assert {each.verdict for each in judge(findings)} == {Verdict.WORKS}
+    assert not serves(findings)
 
 
 def test_errors_with_another_transaction_id_are_a_remark() -> None:

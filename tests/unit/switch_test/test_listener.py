@@ -14,7 +14,7 @@ from socket_switch import SocketSwitch
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPMP_FLOW, OFPT_MULTIPART_REPLY
 from ryu_haslb.switch_test import link, listener
-from ryu_haslb.switch_test.link import MAX_UNSENT_OF_STRANGER, Link, LinkClosedError, wait
+from ryu_haslb.switch_test.link import MAX_UNSENT_OF_STRANGER, Link, LinkClosedError, Time
 from ryu_haslb.switch_test.listener import MAX_PENDING, MAX_REFUSAL_LINES, Listener, StoppedError
 
 #: Seconds after which a test has failed.
@@ -99,6 +99,18 @@ def test_a_peer_that_asks_and_never_reads_is_closed(monkeypatch: pytest.MonkeyPa
         assert len(to_peer._unsent) < 2 * limit
 
 
+def test_all_that_a_switch_has_sent_is_read_before_its_replies_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a stranger, less is read at once."""
+    monkeypatch.setattr(link, "_READ_SIZE", 1 << 9)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        to_peer = Link(ours, "192.0.2.1", None)
+        theirs.sendall(wire.barrier_request(1) * 8000)
+        assert len(to_peer.receive()) == 1024
+        to_peer.trust()
+        assert len(to_peer.receive()) == 8000 - 1024
+
+
 @pytest.mark.parametrize("is_trusted", [False, True])
 def test_no_peer_makes_us_keep_more_than_one_message(is_trusted: bool) -> None:
     """A switch may answer a question with 16 MB in one message (CPqD), which is read in parts."""
@@ -118,21 +130,20 @@ def test_no_peer_makes_us_keep_more_than_one_message(is_trusted: bool) -> None:
         assert 0 < kept <= 1 << 16
 
 
-def test_waiting_takes_no_processor_time_while_all_places_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_takes_no_processor_time_while_all_places_are_taken() -> None:
     """A connection that is not accepted is ready all the time: each is, and the oldest gives its place."""
     waited: list[list[object]] = []
-    real_wait = wait
 
-    def recorded(readable: Iterable[object], writable: Iterable[object], _: float) -> None:
-        waited.append(list(readable))
-        real_wait(waited[-1], writable, 0)
+    class Recorded(Time):
+        def wait(self, readable: Iterable[object], writable: Iterable[object], seconds: float) -> None:
+            waited.append(list(readable))
+            super().wait(waited[-1], writable, 0)
 
     def is_enough() -> bool:
         return len(waited) > 3 and any(len(each) == 1 + MAX_PENDING for each in waited)
 
-    monkeypatch.setattr(listener, "wait", recorded)
     with ExitStack() as stack:
-        listening = Listener(("127.0.0.1", 0), None, lambda _: None, is_enough)
+        listening = Listener(("127.0.0.1", 0), None, lambda _: None, is_enough, Recorded())
         stack.callback(listening.close)
         for _ in range(MAX_PENDING + 1):
             stack.enter_context(socket.create_connection(("127.0.0.1", listening.port)))
