@@ -10,9 +10,10 @@ from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire
-from simulation.packet import PROTOCOL_UDP
+from simulation.packet import PROTOCOL_UDP, tag_of, tagged, untagged
 from simulation.parameters import FIRST_TRUNK, PROBE_SOURCE, VIRTUALS, Parameters
 from simulation.switch import SimulatedSwitch
+from simulation.thief import Thief, is_for_thief
 from simulation.witness import Witness, is_dispatched
 
 _VIRTUALS = frozenset(each.packed for each in VIRTUALS)
@@ -31,28 +32,58 @@ class Cabling:
         self._outward: dict[int, Wire] = {}
         self._switch_at: dict[int, SimulatedSwitch] = {}
         self._other_end: dict[int, int] = {}
+        #: By the ports that they share with nodes.
+        self._thieves: dict[int, list[Thief]] = {}
+        #: The VLAN of each node that is behind a trunk; the ports whose nodes are in all VLANs.
+        self._tags: dict[int, int] = {}
+        self._all_vlans: set[int] = set()
 
     def attach(self, port: int, name: str, switch: SimulatedSwitch, deliver: Callable[[bytes], None]) -> None:
-        """Plug a node into a port; ``deliver`` is called with the frames that leave there."""
-        switch.datapath.ports[port] = name
+        """Plug a node into a port; ``deliver`` is called with the frames that leave there, without their tags.
+
+        In a world of VLANs the switch has names and VLANs of ports as the configuration knows them.
+        """
+        vlan = self._parameters.vlan_of(port)
+        if port in self._parameters.trunks:
+            self._tags[port] = vlan
+        elif vlan:
+            switch.datapath.access_vlans[port] = vlan
+        switch.datapath.ports[port] = self._parameters.port_name(port) or name
         self._switch_at[port] = switch
         random = Random(f"{self._parameters.seed} port {port}")
         self._inward[port] = Wire(self._clock, random, self._weather, partial(self.enter, port), self._witness.excuse)
-        self._outward[port] = Wire(self._clock, random, self._weather, deliver, self._witness.excuse)
+        arrive = partial(self._arrive, port, deliver)
+        self._outward[port] = Wire(self._clock, random, self._weather, arrive, self._witness.excuse)
+
+    def _arrive(self, port: int, deliver: Callable[[bytes], None], frame: bytes) -> None:
+        """A frame has come to a node, and to the thieves at its port."""
+        deliver(frame)
+        for thief in self._thieves.get(port, ()):
+            thief.receive(frame)
 
     def add_trunk(self, one: int, switches: tuple[SimulatedSwitch, SimulatedSwitch]) -> None:
         """Join two switches, from port ``one`` of the first to the next port of the second."""
         self._other_end |= {one: one + 1, one + 1: one}
+        self._all_vlans |= {one, one + 1}
         for port, switch in zip((one, one + 1), switches):
             self.attach(port, f"trunk{port}", switch, partial(self._cross, port))
+
+    def add_router(self, port: int, switch: SimulatedSwitch, deliver: Callable[[bytes], None]) -> None:
+        """Plug in a node that is in all VLANs: it gets frames with their tags."""
+        self._all_vlans.add(port)
+        self.attach(port, "msfc", switch, deliver)
+
+    def add_thief(self, port: int, thief: Thief) -> None:
+        """Plug in a machine that has stolen an address, beside the node at a port."""
+        self._thieves.setdefault(port, []).append(thief)
 
     def _cross(self, port: int, frame: bytes) -> None:
         """A frame has come through a trunk."""
         port = self._other_end[port]
-        switch = self._switch_at[port]
-        has_been_dispatched = is_dispatched(frame) and _is_request(frame)
+        switch, plain = self._switch_at[port], untagged(frame)
+        has_been_dispatched = is_dispatched(plain) and _is_request(plain)
         if has_been_dispatched and not self._parameters.bundles and _balances_again(switch, port, frame):
-            self._witness.on_returned(frame[42:])
+            self._witness.on_returned(plain[42:])
         switch.receive(port, frame)
 
     def inlet(self, port: int) -> Callable[[bytes], None]:
@@ -87,17 +118,23 @@ class Cabling:
         return all(self.is_link_up(FIRST_TRUNK + 2 * (number - 1)) for number in range(low, high))
 
     def enter(self, port: int, frame: bytes) -> None:
-        """A frame comes in at a port."""
+        """A frame comes in at a port; a node behind a trunk sends it with the tag of its VLAN."""
         if _is_request(frame):
             self._witness.on_request(frame[42:], self._switch_at[port].datapath_id)
-        self._switch_at[port].receive(port, frame)
+        self._switch_at[port].receive(port, tagged(frame, self._tags.get(port, 0)))
 
     def leave(self, datapath_id: int, port: int, frame: bytes) -> None:
-        """A switch sends a frame out of a port."""
+        """A switch sends a frame out of a port. A node takes no notice of frames that have not the tag of its VLAN."""
+        plain = untagged(frame)
+        if port not in self._all_vlans:
+            if tag_of(frame) != self._tags.get(port, 0):
+                return
+            frame = plain
         is_to_home_agent = port <= self._parameters.home_agents or port in self._other_end
-        is_own = is_dispatched(frame) and frame[11] in _last_bytes(datapath_id)
-        if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent and frame[26:30] not in _SOURCES_OF_PROBES:
-            self._witness.on_dispatched(frame[42:], frame[:6])
+        is_to_home_agent |= port in self._thieves and is_for_thief(plain)
+        is_own = is_dispatched(plain) and plain[11] in _last_bytes(datapath_id)
+        if is_own and plain[12:14] == b"\x08\0" and is_to_home_agent and plain[26:30] not in _SOURCES_OF_PROBES:
+            self._witness.on_dispatched(plain[42:], plain[:6])
         self._outward[port].send(frame)
 
 

@@ -171,6 +171,8 @@ class Datapath:
     #: Those that have rules, by their numbers.
     used: dict[int, FlowTable] = field(default_factory=dict)
     learned: dict[tuple[int, bytes], tuple[int, float]] = field(default_factory=dict)
+    #: The VLANs of access ports, for NORMAL: their frames have no tag. All other ports are trunks, in every VLAN.
+    access_vlans: dict[int, int] = field(default_factory=dict)
     #: Bytes of packet-ins: the default of OpenFlow 1.3.5, section 7.3.2, until a controller asks for others.
     miss_send_len: int = 128
     #: How many frames have left by each port.
@@ -303,14 +305,28 @@ class Datapath:
         if self.capabilities.normal != "works":
             self.lost(frame)
             return
-        vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF if frame[12:14] == b"\x81\x00" else 0
+        vlan = packet.tag_of(frame)
+        if in_port in self.access_vlans:
+            if vlan:
+                return
+            vlan = self.access_vlans[in_port]
         if not frame[6] & 1 and in_port in self.ports:
             self.learned[vlan, frame[6:12]] = in_port, now
         port, seen = self.learned.get((vlan, frame[:6]), (None, 0.0))
         if frame[0] & 1 or port is None or now > seen + MAC_AGE:
-            self._output(OFPP_FLOOD, frame, in_port)
+            port = OFPP_FLOOD
+        if self.access_vlans:
+            self._output_in_vlan(port, packet.untagged(frame), in_port, vlan)
         else:
             self._output(port, frame, in_port)
+
+    def _output_in_vlan(self, port: int, frame: bytes, in_port: int, vlan: int) -> None:
+        """Send an untagged frame out of a port, or of all, in a VLAN: with its tag by trunks, without one elsewhere."""
+        for each in self.ports if port == OFPP_FLOOD else (port,):
+            if each not in self.access_vlans:
+                self._output(each, packet.tagged(frame, vlan), in_port)
+            elif self.access_vlans[each] == vlan:
+                self._output(each, frame, in_port)
 
 
 def read_actions(data: bytes, offset: int, end: int, capabilities: Capabilities) -> tuple[Action, ...]:

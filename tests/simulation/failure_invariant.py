@@ -40,7 +40,7 @@ class FailureInvariant:
             real = next((real for real in reals if real.health is Health.FAILED), None)
             if real is None or agent.mood is not Mood.WELL:
                 continue
-            disturbed = max(agent.disturbed_at, world.disturbed_at, world.weather_changed_at)
+            disturbed = max(agent.unsettled_at, world.disturbed_at, world.weather_changed_at)
             well_before = real.failed_at - disturbed > self._patience()
             are_enough_ignored = len(agent.discarded_at) >= world.parameters.numconns
             may_look_dead = real.failed_at < world.stormed_until + self._patience() or are_enough_ignored
@@ -73,7 +73,7 @@ class FailureInvariant:
                 continue
             # Votes that began earlier may be forgotten. A failure between two checks shows in failed_at alone.
             failed_until = max(real.failed_at, self._failed_until.get(number, 0.0)) + CHECK_INTERVAL
-            undisturbed_since = max(agent.disturbed_at, world.witness.interrupted_at, world.disturbed_at + SETTLE_TIME)
+            undisturbed_since = max(agent.unsettled_at, world.witness.interrupted_at, world.disturbed_at + SETTLE_TIME)
             voted_at = self._enough_votes_at(number, max(undisturbed_since, failed_until))
             if voted_at is None or not world.weather.is_fair or not world.cabling.is_link_up(number + 1):
                 continue

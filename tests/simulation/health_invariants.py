@@ -78,7 +78,7 @@ class HealthInvariants:
         ):
             return
         disturbed = max(world.plundered_at, world.disturbed_at, world.weather_changed_at, world.trunk_changed_at)
-        if max(disturbed, agent.disturbed_at) > real.failed_at - SETTLE_TIME:
+        if max(disturbed, agent.unsettled_at) > real.failed_at - SETTLE_TIME:
             return
         silence = real.failed_at - max((at for at in agent.replied_at if at < real.failed_at - UNDER_WAY), default=-inf)
         needed = max(LIVES_SINCE, self._needed_silence(real, agent) - LIVES_SINCE)
@@ -103,7 +103,7 @@ class HealthInvariants:
         """No test succeeds there; only DFP may say otherwise."""
         world = self._world
         has_returned = before.health in _AWAITS_TEST and real.health is Health.OPERATIONAL
-        since = max(agent.disturbed_at, world.witness.interrupted_at, world.disturbed_at, world.weather_changed_at)
+        since = max(agent.unsettled_at, world.witness.interrupted_at, world.disturbed_at, world.weather_changed_at)
         is_undisturbed = since < world.clock.now - CHECK_INTERVAL - TEST_TIME
         if has_returned and agent.mood is not Mood.WELL and is_undisturbed and not world.parameters.dfp:
             raise ViolationError("a silent home agent does not return", f"{agent.name} ({agent.mood.value})")

@@ -22,6 +22,8 @@ from simulation.packet import PROTOCOL_ICMP, arp_frame, echo_reply, has_right_ch
 
 #: Times of replies that are remembered.
 MAX_REMEMBERED_REPLIES = 100_000
+#: Seconds for which a home agent counts as robbed, since that was last noted.
+ROBBED_TIME = 2.0
 _NO_ADDRESS = bytes(4)
 #: The mobile that probes ask for (docs/states.md); what a home agent replies to them goes to no mobile.
 _PROBE_NAI = b"haslb-probe@probe.invalid"
@@ -61,8 +63,9 @@ class HomeAgent:
     ignored_mobiles: frozenset[bytes] = frozenset()
     #: When it has discarded a request of each of them last.
     discarded_at: dict[bytes, float] = field(default_factory=dict)
-    #: When somebody else last claimed its address.
+    #: When somebody else last claimed its address, and when a thief may last have had the requests for it.
     claimed_at: float = 0.0
+    robbed_at: float = -inf
     #: Until when it answers no ARP request.
     deaf_until: float = 0.0
     #: When it has sent replies.
@@ -82,6 +85,16 @@ class HomeAgent:
         self.disturbed_at = self.clock.now
         if forget:
             self.bindings.clear()
+
+    @property
+    def unsettled_at(self) -> float:
+        """When it was last disturbed or robbed."""
+        return max(self.disturbed_at, self.robbed_at)
+
+    @property
+    def is_robbed(self) -> bool:
+        """Whether a thief may have the requests for it now."""
+        return self.clock.now < self.robbed_at + ROBBED_TIME
 
     def ignore(self, mobiles: frozenset[bytes]) -> None:
         """Discard the requests of these mobiles from now on."""

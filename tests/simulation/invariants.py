@@ -11,13 +11,14 @@ from simulation.failure_invariant import FailureInvariant
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
+from simulation.parameters import BYSTANDERS
 from simulation.probe_invariant import ProbeInvariant
 from simulation.restarts import session_rules
 from simulation.rule_invariant import RuleInvariant
 from simulation.settling import CHECK_INTERVAL, SETTLE_TIME
 from simulation.state import container_sizes
 from simulation.violation import ViolationError
-from simulation.world import BYSTANDERS, World, mac_of
+from simulation.world import World, mac_of
 
 #: Entries that a container of the balancer may have when all mobiles are gone. Memories of clients end at 1,000.
 MAX_REMEMBERED = 2000
@@ -157,7 +158,7 @@ class Invariants:
         for pdsn in world.pdsns:
             port = world.port_of(pdsn)
             is_served = world.cabling.is_link_up(port) and world.cabling.switch_at(port).datapath_id in served
-            agents[pdsn.name] = sum(world.cabling.is_joined(port, each) for each in usable) if is_served else 0
+            agents[pdsn.name] = sum(world.is_path(port, each) for each in usable) if is_served else 0
         return agents
 
     def _traffic_of_others_passes(self) -> None:
@@ -191,6 +192,7 @@ class Invariants:
             and number not in world.parameters.removed
             and world.cabling.is_link_up(number + 1)
             and agent.deaf_until < world.clock.now
+            and not agent.is_robbed
             and number not in world.parameters.out_of_service
             and number not in dict(world.parameters.drained)
         )

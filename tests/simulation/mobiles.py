@@ -37,8 +37,6 @@ REFRESH = (0.7, 1.3)
 #: Seconds for which a PDSN remembers the Ethernet address of the virtual address, and waits for it with a request.
 ARP_LIFETIME = 60.0
 ARP_TIMEOUT = 3.0
-#: The Ethernet address of a machine that has taken another one's address.
-FALSE_MAC = b"\x02\xba\xdb\xad\xba\xad"
 #: Seconds that a mobile stays off at least: it is no retransmission when it begins anew.
 MIN_OFF_TIME = 20.0
 
@@ -283,8 +281,6 @@ class Pdsn:
     mobiles: dict[bytes, Mobile] = field(default_factory=dict)
     #: Whether each request comes from another UDP port.
     changes_ports: bool = False
-    #: An address that another machine at its port has, which answers ARP for it.
-    taken_address: Optional[bytes] = None
     #: Requests that were sent to the virtual address.
     sent: int = 0
     _port: int = MOBILE_IP_PORT
@@ -314,8 +310,6 @@ class Pdsn:
                 for since, each, virtual_address in waiting:
                     if self.clock.now < since + ARP_TIMEOUT:
                         self.send(each, virtual_address)
-            elif frame[20:22] == b"\0\1" and frame[38:42] == self.taken_address:
-                self.transmit(arp_frame(2, FALSE_MAC, frame[38:42], frame[6:12], frame[28:32]))
             return
         if frame[:6] != self.mac or frame[30:34] != self.address:
             return

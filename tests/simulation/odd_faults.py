@@ -12,7 +12,7 @@ from typing import Any
 
 from simulation.flow_table import OFPFF_SEND_FLOW_REM
 from simulation.packet import arp_frame
-from simulation.parameters import Parameters
+from simulation.parameters import BYSTANDERS, Parameters
 from simulation.world import World
 
 #: A fault: its time, its kind, and its arguments.
@@ -100,6 +100,29 @@ def random_rivals(parameters: Parameters, seconds: float) -> list[OddFault]:
         at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
         kind = random.choice(("rules of others are added", "session rules are replaced"))
         history.append((at, kind, (random.randrange(parameters.switches),)))
+    return history
+
+
+def random_thefts(parameters: Parameters, seconds: float) -> list[OddFault]:
+    """Machines behind other ports steal the addresses of home agents, some of which fall silent about then."""
+    random = Random(f"{parameters.seed} thefts")
+    history: list[OddFault] = []
+    for _ in range(random.choice((0, 0, 1, 3))):
+        number = random.randrange(parameters.home_agents)
+        at = round(random.uniform(15.0, max(16.0, seconds - 60.0)), 3)
+        ports = [port for port in parameters.node_ports if port not in (number + 1, *BYSTANDERS)]
+        beside = [port for port in ports if parameters.may_claim(port, number + 1)]
+        port = random.choice(beside if beside and random.random() < 0.7 else ports)
+        history.append((at, "address is taken", (port, number, random.choice((20.0, 60.0, 300.0)))))
+        begin = round(at + random.uniform(-10.0, 30.0), 3)
+        end = round(begin + random.choice((3.0, 20.0, 90.0)), 3)
+        how = random.choice(("nothing", "link", "home agent dies", "home agent answers no ARP"))
+        if how == "link":
+            history += [(begin, how, (number + 1, False)), (end, how, (number + 1, True))]
+        elif how == "home agent dies":
+            history += [(begin, how, (number,)), (end, "home agent returns", (number, False))]
+        elif how == "home agent answers no ARP":
+            history.append((begin, how, (number, end - begin)))
     return history
 
 

@@ -101,6 +101,27 @@ def _with_field(frame: bytes, field: int, value: bytes) -> bytes:
     raise ValueError(f"the simulated switch does not set field {field}")
 
 
+def tag_of(frame: bytes) -> int:
+    """The VLAN of a frame's 802.1Q tag; 0 where it has none."""
+    return int.from_bytes(frame[14:16], "big") & 0x0FFF if frame[12:14] == b"\x81\x00" else 0
+
+
+def untagged(frame: bytes) -> bytes:
+    """The frame without an 802.1Q tag in front."""
+    return frame[:12] + frame[16:] if frame[12:14] == b"\x81\x00" else frame
+
+
+def tagged(frame: bytes, vlan: int) -> bytes:
+    """The untagged frame with the tag of a VLAN; 0: with none."""
+    return frame[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + frame[12:] if vlan else frame
+
+
+def routed(frame: bytes, ethernet: bytes) -> bytes:
+    """The untagged IPv4 packet as a router sends it on; ``ethernet`` is destination and source."""
+    lived = bytes([frame[22] - 1]) + frame[23:24]
+    return _replaced(ethernet + frame[12:], 22, lived, 24)
+
+
 def with_vlan_tag(frame: bytes) -> bytes:
     """The frame with an empty 802.1Q tag in front (OFPAT_PUSH_VLAN)."""
     return frame[:12] + b"\x81\x00\0\0" + frame[12:]

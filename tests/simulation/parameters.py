@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Optional
 
 from ryu_haslb.configuration.model import (
@@ -12,6 +12,7 @@ from ryu_haslb.configuration.model import (
     DfpAgent,
     DfpManager,
     Drain,
+    Port,
     Predictor,
     Probe,
     ProbeKind,
@@ -19,6 +20,7 @@ from ryu_haslb.configuration.model import (
     ServerFarm,
     Switching,
     VirtualServer,
+    VlanInterface,
 )
 from simulation.datapath import Capabilities
 from simulation.dfp import DFP_PORT
@@ -34,6 +36,12 @@ PROBE_SOURCE = IPv4Address("10.1.1.9")
 OFPMP_DESC = 0
 #: The lower port of the first trunk; the next port is its other end.
 FIRST_TRUNK = 201
+#: The ports of the two bystanders.
+BYSTANDERS = (101, 102)
+#: The VLAN of PDSNs and bystanders in worlds of VLANs, with the network of all that is in no VLAN elsewhere. Another
+#: VLAN has the network 10.1.VLAN.0/24.
+CLIENT_VLAN = 10
+_CLIENT_NETWORK = 1
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,43 @@ class Parameters:
     probe: Optional[ProbeKind] = None
     probe_interval: int = 5
     probe_faildetect: int = 3
+    #: The VLANs of the home agents; empty: there are no VLANs. PDSNs are in CLIENT_VLAN, and a router is in all.
+    vlans: tuple[int, ...] = ()
+    #: The ports of nodes that are trunks, whose frames are tagged; the other nodes are at access ports.
+    trunks: frozenset[int] = frozenset()
+    #: Whether the configuration has an ``interface Vlan`` for each VLAN, the VLANs of ports, and ``client vlan``.
+    has_vlan_interfaces: bool = True
+    names_ports: bool = False
+    names_client_vlan: bool = False
+
+    @property
+    def all_vlans(self) -> tuple[int, ...]:
+        """The VLANs of this world, if there are any."""
+        return tuple(sorted({CLIENT_VLAN, *self.vlans})) if self.vlans else ()
+
+    def vlan_of(self, port: int) -> int:
+        """The VLAN of the node at a port; 0 where that is in none, or in all."""
+        if not self.vlans or port not in self.node_ports:
+            return 0
+        return self.vlans[port - 1] if port <= self.home_agents else CLIENT_VLAN
+
+    @property
+    def node_ports(self) -> tuple[int, ...]:
+        """The ports of home agents, PDSNs and bystanders."""
+        return (*range(1, self.home_agents + self.pdsns + 1), *BYSTANDERS)
+
+    def may_claim(self, port: int, of: int) -> bool:
+        """Whether ARP from a port can show where the node of another port is: else that is known to be in a VLAN."""
+        return not self.has_vlan_interfaces or self.vlan_of(port) == self.vlan_of(of)
+
+    def port_name(self, port: int) -> Optional[str]:
+        """What a switch calls a port that the configuration may name; None: any name will do."""
+        return f"fa3-{port}" if self.vlans and port in self.node_ports else None
+
+    def home_agent_address(self, number: int) -> IPv4Address:
+        """The address of a home agent, in the network of its VLAN."""
+        vlan = self.vlan_of(number + 1)
+        return FIRST_HOME_AGENT + number + (network_of(vlan) - _CLIENT_NETWORK) * 256
 
     @property
     def has_room(self) -> bool:
@@ -185,7 +230,7 @@ class Parameters:
         weights = self.weights or (8,) * self.home_agents
         reals = tuple(
             RealServer(
-                FIRST_HOME_AGENT + number,
+                self.home_agent_address(number),
                 weight=weights[number],
                 maxconns=self.maxconns,
                 reassign=self.reassign,
@@ -214,12 +259,31 @@ class Parameters:
                 if self.names_datapaths or self.max_rules is not None or self.is_told_to_learn
             },
             probes=probes,
+            vlan_interfaces=tuple(map(_interface, self.all_vlans)) if self.has_vlan_interfaces else (),
+            ports=tuple(map(self._port, self.node_ports)) if self.vlans and self.names_ports else (),
         )
+
+    def _port(self, port: int) -> Port:
+        vlan, number = self.vlan_of(port), f"3/{port}"
+        if port in self.trunks:
+            return Port("FastEthernet", number, allowed_vlans=frozenset({vlan}))
+        return Port("FastEthernet", number, access_vlan=vlan)
 
     def _virtual_server(self, number: int) -> tuple[str, VirtualServer]:
         name = f"MIPSLB{number + 1}" if number else "MIPSLB"
-        return name, VirtualServer(name, VIRTUALS[number], "HAFARM", idle=self.idle, in_service=True)
+        vlans = frozenset({CLIENT_VLAN}) if self.vlans and self.names_client_vlan else None
+        return name, VirtualServer(name, VIRTUALS[number], "HAFARM", idle=self.idle, in_service=True, vlans=vlans)
 
     def _probe(self, kind: ProbeKind) -> Probe:
         source = None if self.nat else PROBE_SOURCE
         return Probe("PROBE", kind, self.probe_interval, self.probe_faildetect, source)
+
+
+def network_of(vlan: int) -> int:
+    """The third byte of the addresses in a VLAN, or in none."""
+    return _CLIENT_NETWORK if vlan in (0, CLIENT_VLAN) else vlan
+
+
+def _interface(vlan: int) -> VlanInterface:
+    network = IPv4Network(f"10.1.{network_of(vlan)}.0/24")
+    return VlanInterface(vlan, network[1], network)

@@ -59,7 +59,7 @@ class ProbeInvariant:
     def _is_undisturbed(self, agent: HomeAgent, target: Target) -> bool:
         world = self._world
         disturbed = max(
-            *(agent.disturbed_at, agent.deaf_until, world.disturbed_at, world.weather_changed_at, world.plundered_at),
+            *(agent.unsettled_at, agent.deaf_until, world.disturbed_at, world.weather_changed_at, world.plundered_at),
             *(world.trunk_changed_at, world.faulted_at, self._began_at),
         )
         return world.clock.now > disturbed + self._needed(target)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from simulation.packet import METADATA
-from simulation.parameters import Parameters
+from simulation.parameters import CLIENT_VLAN, Parameters
 
 #: The habits of switches that the balancer serves with no loss, by the names of
 #: :class:`~simulation.datapath.Capabilities`, and what each may be.
@@ -37,6 +37,9 @@ ODD_SWITCHES: dict[str, tuple[Any, ...]] = {
     "strict_deletion_by_cookie": (False,),
     "wraps_statistics": (True,),
 }
+
+#: VLANs of home agents, beside that of their clients.
+_HOME_AGENT_VLANS = (15, 16, 100)
 
 
 def random_variety(parameters: Parameters) -> Parameters:
@@ -104,6 +107,31 @@ def with_odd_switches(parameters: Parameters) -> Parameters:
         timeout_step=timeout_step,
         stats_part=parameters.stats_part or stats_part,
     )
+
+
+def with_vlans(parameters: Parameters) -> Parameters:
+    """The world with VLANs: home agents in several of them, behind access ports and trunks.
+
+    A balancer whose configuration has no ``interface Vlan`` finds home agents behind trunks by the VLANs of requests
+    alone, and home agents at other switches not at all (docs/states.md, "The place of a home agent"). A learning table
+    knows no access ports (docs/switches.md).
+    """
+    random = Random(f"{parameters.seed} vlans")
+    has_interfaces = random.random() < 0.85 or parameters.switches > 1 or parameters.normal != "works"
+    vlans = tuple(random.choice((CLIENT_VLAN, *_HOME_AGENT_VLANS)) for _ in range(parameters.home_agents))
+    world = replace(
+        parameters,
+        vlans=vlans,
+        has_vlan_interfaces=has_interfaces,
+        names_ports=random.random() < 0.5,
+        names_client_vlan=random.random() < 0.3,
+    )
+    trunks = frozenset(port for port in world.node_ports if random.random() < 0.4)
+    if parameters.normal != "works":
+        trunks = frozenset(world.node_ports)
+    elif not has_interfaces:
+        trunks -= set(range(1, parameters.home_agents + 1))
+    return replace(world, trunks=trunks)
 
 
 def _with_bad_reports(parameters: Parameters) -> Parameters:

@@ -185,7 +185,7 @@ class RequestInvariants:
         belief = stable.get(entry.home_agent)
         silent_since = self._silent_since(entry)
         agent = self._agents[entry.home_agent]
-        if agent.mac != entry.mac and agent.disturbed_at < entry.at - MOVE_TIME:
+        if agent.mac != entry.mac and agent.unsettled_at < entry.at - MOVE_TIME:
             raise ViolationError("a request goes to where its home agent is", f"{name} is sent to {entry.mac.hex(':')}")
         if silent_since < entry.at - ARP_TIME and able != [entry.home_agent]:
             what = f"{name} is sent to {_text(entry.home_agent)}, silent for {entry.at - silent_since:.0f} s"
@@ -203,7 +203,7 @@ class RequestInvariants:
         is_linked = world.cabling.is_link_up(self._ports[entry.home_agent])
         is_silent = agent.mood is Mood.DEAD or agent.deaf_until > entry.at or not is_linked
         is_slow = world.parameters.flow_mod_rate or world.parameters.stats_delay
-        return max(agent.disturbed_at, agent.claimed_at) if is_silent and not is_slow else inf
+        return max(agent.unsettled_at, agent.claimed_at) if is_silent and not is_slow else inf
 
     def _a_deregistration_goes_to_its_home_agent(self, entry: Entry, place: Place) -> None:
         """It goes where the last request of its mobile went, or where it says. It may be dropped (docs/states.md)."""
@@ -224,6 +224,7 @@ class RequestInvariants:
             or entry.at - place.at > world.parameters.idle - DELAY
             or place.since < self._undisturbed_since()
             or self._may_leave(entry, place)
+            or self._agents[place.home_agent].robbed_at > place.since
             or belief is None
             or belief != after.beliefs.get(place.home_agent)
             or not belief.may_serve(entry.datapath_id)
@@ -259,7 +260,7 @@ class RequestInvariants:
             or self._may_be_test(place, looks)
             or entry.at - place.at < PREMATURE
             or place.waits_since < self._undisturbed_since() + SETTLE_TIME
-            or agent.disturbed_at > begins
+            or agent.unsettled_at > begins
             or agent.has_replied(begins, entry.at)
         ):
             return

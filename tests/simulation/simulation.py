@@ -14,12 +14,12 @@ from simulation.cluster_invariants import ClusterInvariants
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.health_invariants import HealthInvariants
 from simulation.invariants import Invariants
-from simulation.odd_faults import random_odd_faults, random_rivals
+from simulation.odd_faults import random_odd_faults, random_rivals, random_thefts
 from simulation.ownership_invariants import OwnershipInvariants
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_crowd, random_history, random_parameters
-from simulation.random_variety import random_variety, with_odd_switches
+from simulation.random_variety import random_variety, with_odd_switches, with_vlans
 from simulation.request_invariants import RequestInvariants
 from simulation.settling import CHECK_INTERVAL
 from simulation.switch_faults import RULE_FAULTS
@@ -35,6 +35,8 @@ CLUSTER_PERIOD = 3
 FIRST_ODD_SEED = 1_000_000
 #: From this seed on, worlds have another controller instead, which writes to our tables.
 FIRST_RIVAL_SEED = 2_000_000
+#: From this seed on, worlds have VLANs instead, and machines that steal the addresses of home agents.
+FIRST_VLAN_SEED = 3_000_000
 
 
 class Outcome(NamedTuple):
@@ -131,12 +133,16 @@ def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Par
         parameters = random_variety(parameters)
     if not is_crowded and FIRST_ODD_SEED <= seed < FIRST_RIVAL_SEED:
         parameters = with_odd_switches(parameters)
+    if not is_crowded and seed >= FIRST_VLAN_SEED:
+        parameters = with_vlans(parameters)
     history = (random_cluster_history if is_cluster else random_history)(parameters, seconds, random)
     if is_crowded:
         return random_crowd(parameters, Random(f"{seed} crowd")), history
     history += [Fault(*each) for each in random_odd_faults(parameters, seconds)]
-    if seed >= FIRST_RIVAL_SEED:
+    if FIRST_RIVAL_SEED <= seed < FIRST_VLAN_SEED:
         history += [Fault(*each) for each in random_rivals(parameters, seconds)]
+    if seed >= FIRST_VLAN_SEED:
+        history += [Fault(*each) for each in random_thefts(parameters, seconds)]
     if not parameters.reports_rules:
         history = [fault for fault in history if fault.kind not in RULE_FAULTS]
     return parameters, sorted(history, key=lambda fault: fault.at)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from random import Random
 
 from simulation.mobile_ip import Registration, reply, request
-from simulation.mobiles import FALSE_MAC
 from simulation.packet import arp_frame, checksum, udp_frame
 from simulation.parameters import VIRTUAL
 from simulation.strangers import MESSAGE_INTERVAL, STAY, Stranger
+from simulation.theft import Theft
 from simulation.world import World, mac_of
+
+#: The Ethernet address of a machine that claims another one's address.
+FALSE_MAC = b"\x02\xba\xdb\xad\xba\xad"
 
 
 def _spoof(world: World, port: int, count: int, seed: int) -> None:
@@ -148,12 +151,8 @@ def _claim_address(world: World, port: int, number: int) -> None:
 
 
 def _take_address(world: World, port: int, number: int, seconds: float) -> None:
-    """A machine behind a PDSN's port has the address of a home agent for so long, and answers ARP as well."""
-    pdsn = world.pdsns[port - len(world.home_agents) - 1]
-    pdsn.taken_address = world.home_agents[number].address
-    world.clock.after(seconds, setattr, pdsn, "taken_address", None)
-    for at in range(0, int(seconds), 5):
-        world.clock.after(float(at), _claim_address, world, port, number)
+    """A machine behind the port of another node has the address of a home agent for so long, and answers ARP."""
+    Theft(world, port, number).begin(seconds)
 
 
 def _to_virtual(world: World, source: bytes, payload: bytes) -> bytes:

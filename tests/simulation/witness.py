@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 from simulation.clock import Clock
 from simulation.mobile_ip import is_authentic
 from simulation.mobiles import Mobile
+from simulation.packet import untagged
 from simulation.request_log import RequestLog
 
 #: Seconds for which a request that the balancer has not dispatched is remembered, at least.
@@ -123,6 +124,7 @@ class Witness:
 
     def excuse(self, frame: bytes) -> Optional[Mobile]:
         """A message is lost: its mobile may end up with two bindings (docs/states.md). Returns the mobile."""
+        frame = untagged(frame)
         start = {b"\x01": 66, b"\x03": 62}.get(frame[42:43])
         if frame[12:14] != b"\x08\0" or start is None or len(frame) < start + 2:
             return None

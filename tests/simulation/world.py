@@ -27,8 +27,9 @@ from simulation.mobiles import Habits, Mobile, Pdsn, State
 from simulation.network import Weather
 from simulation.ovsdb import SimulatedDatabase
 from simulation.packet import arp_frame
-from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUALS, Parameters
+from simulation.parameters import BYSTANDERS, FIRST_PDSN, FIRST_TRUNK, VIRTUALS, Parameters
 from simulation.restarts import Restarts
+from simulation.router import ROUTER_PORT, Router
 from simulation.settling import SETTLE_TIME
 from simulation.shared_configuration import SharedTexts
 from simulation.switch import SimulatedSwitch
@@ -44,9 +45,8 @@ UPSET_TIME = 120.0
 NORMAL_TIME = 25.0
 #: Seconds between two ARP requests of a PDSN for a home agent; a switch remembers what it learns from them for longer.
 ARP_INTERVAL = 60.0
-#: Seconds between two frames of a bystander, and the ports of the two.
+#: Seconds between two frames of a bystander.
 BYSTANDER_INTERVAL = 1.0
-BYSTANDERS = (101, 102)
 
 
 def mac_of(address: bytes) -> bytes:
@@ -102,6 +102,7 @@ class World:
         self._virtual_addresses = frozenset(each.packed for each in VIRTUALS[: parameters.virtual_servers])
         capabilities = parameters.capabilities()
         self.switches = [self._make_switch(number, capabilities) for number in range(1, parameters.switches + 1)]
+        self.router = self._make_router() if parameters.vlans else None
         for number in range(parameters.home_agents):
             self._add_home_agent(number)
         for number in range(parameters.pdsns):
@@ -143,7 +144,7 @@ class World:
 
     def dfp_agent(self, address: IPv4Address) -> SimulatedDfpAgent:
         """The DFP agent of the home agent with this address."""
-        return self.dfp_agents[int(address) - int(FIRST_HOME_AGENT)]
+        return next(each for each in self.dfp_agents if each.home_agent.address == address.packed)
 
     def start(self) -> None:
         """Start the balancer and switch on the mobiles, one after the other."""
@@ -306,6 +307,8 @@ class World:
 
     def _pdsns_resolve(self) -> None:
         """PDSNs ask for the Ethernet addresses of home agents, by which the switches learn their own (NORMAL)."""
+        if self.router is not None:
+            self.router.announce()
         for pdsn in self.pdsns:
             for agent in self.home_agents[:1]:
                 pdsn.transmit(arp_frame(1, pdsn.mac, pdsn.address, bytes(6), agent.address))
@@ -330,8 +333,27 @@ class World:
         if self.cabling.is_link_up(port):
             self.cabling.enter(port, frame)
 
+    def _make_router(self) -> Router:
+        """The router between the VLANs, at the first switch."""
+        router = Router(self.parameters.all_vlans)
+        self.cabling.add_router(ROUTER_PORT, self.switch, router.receive)
+        router.send = self.cabling.inlet(ROUTER_PORT)
+        return router
+
+    def next_hop(self, vlan: int, address: bytes) -> bytes:
+        """Where a node in a VLAN sends what is for an IPv4 address: to that, or to the router."""
+        is_adjacent = self.router is None or self.router.vlan_of(address) == vlan
+        return mac_of(address) if is_adjacent else Router.mac
+
+    def is_path(self, one: int, other: int) -> bool:
+        """Whether frames go from one port to another: through the router if the two are in different VLANs."""
+        ends = {one, other}
+        if len({self.parameters.vlan_of(port) for port in ends}) > 1:
+            ends.add(ROUTER_PORT)
+        return all(self.cabling.is_joined(one, each) for each in ends)
+
     def _add_home_agent(self, number: int) -> None:
-        port, address = number + 1, (FIRST_HOME_AGENT + number).packed
+        port, address = number + 1, self.parameters.home_agent_address(number).packed
         switch = self.switches[number % len(self.switches)]
         self.cabling.attach(port, f"sami{port}", switch, partial(_deliver, self.home_agents, number))
         agent = HomeAgent(
@@ -340,7 +362,7 @@ class World:
             mac_of(address),
             self.clock,
             self.cabling.inlet(port),
-            mac_of,
+            partial(self.next_hop, self.parameters.vlan_of(port)),
             self._virtual_addresses,
             denies=self.parameters.denies,
             ignored=partial(self.witness.on_ignored, number),
@@ -358,7 +380,7 @@ class World:
                 mac_of(address),
                 self.clock,
                 self.cabling.inlet(port),
-                mac_of,
+                partial(self.next_hop, self.parameters.vlan_of(port)),
                 self._virtual_addresses,
                 changes_ports=self.parameters.changes_ports,
             )
