@@ -18,13 +18,17 @@ _OVERLOAD = (DropReason.OVERLOAD, DropReason.OVERLOAD_NEW_MOBILE, DropReason.SES
 
 
 class Belief(NamedTuple):
-    """What the balancer believes about one real server. ``failed_at`` tells two failures apart."""
+    """What the balancer believes about one real server. ``failed_at`` tells two failures apart.
+
+    ``disturbed_at`` is that of its home agent: between two looks its link may have been down, and it was unreachable.
+    """
 
     health: Health
     reachable_from: frozenset[int]
     keeps_sessions: bool
     is_open: bool
     failed_at: float
+    disturbed_at: float
 
     def may_serve(self, datapath_id: int) -> bool:
         """Whether new sessions of a switch may go there, as docs/states.md has it."""
@@ -58,6 +62,7 @@ class RealWatch:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._agents = {each.address: each for each in world.home_agents}
         self._looks: deque[Optional[Look]] = deque(maxlen=MAX_LOOKS)
         #: The last pair that was asked for, if no look can be between the two.
         self._last: Optional[tuple[Look, Look]] = None
@@ -100,6 +105,7 @@ class RealWatch:
                     self._keeps_sessions(real),
                     real.in_service and real.weight > 0,
                     real.failed_at,
+                    self._agents[real.packed_address].disturbed_at,
                 )
                 for real in farm.reals
             }

@@ -95,3 +95,10 @@ def test_a_deregistration_to_a_home_agent_without_a_link_leaves_its_binding() ->
     history += [Fault(400.0 + number, "power off", (number,)) for number in range(10)]
     history += [Fault(420.0 + number, "power on", (number,)) for number in range(10)]
     assert simulate(Parameters(seed=1, mobiles=10, arrivals=5.0), history, 450.0).violation is None
+
+
+def test_mobiles_leave_a_home_agent_whose_link_is_down_between_two_looks() -> None:
+    """The looks of :mod:`simulation.real_watch` see the same before and behind it; the session need not stay."""
+    parameters = Parameters(seed=3, mobiles=200, arrivals=20.0, refresh=15.0, idle=60, lifetime=600)
+    history = [Fault(40.1, "link", (1, False)), Fault(40.6, "link", (1, True))]
+    assert simulate(parameters, history, 60.0).violation is None
