@@ -168,7 +168,7 @@ class RequestInvariants:
         """A mobile that leaves a home agent because of retries may be sent to one that has failed: the last resort."""
         before, after = looks
         switch, left = entry.datapath_id, None
-        if place is not None and place.in_vain > self._world.parameters.reassign:
+        if place is not None and (place.in_vain > self._world.parameters.reassign or self._looks_silent(entry, place)):
             left = place.home_agent
         stable = {each: belief for each, belief in before.beliefs.items() if after.beliefs.get(each) == belief}
         able = [address for address, belief in stable.items() if belief.may_serve(switch) and address != left]
@@ -239,11 +239,16 @@ class RequestInvariants:
         """Whether the mobile has had no answer too often, and its home agent has answered no other one meanwhile."""
         world = self._world
         if place.in_vain <= world.parameters.reassign:
-            looks_silent = place.retries >= world.parameters.reassign and place.counts_as_retry(entry)
-            return looks_silent and not world.parameters.shows_replies
+            return self._looks_silent(entry, place)
         agent = self._agents[place.home_agent]
         since = max(place.at + LOOK_TIME, entry.at - MIN_SILENCE + DELAY)
         return not (world.parameters.shows_replies and agent.has_replied(since, entry.at - DELAY))
+
+    def _looks_silent(self, entry: Entry, place: Place) -> bool:
+        """Whether a balancer that sees no replies counts too many retransmissions at a mobile's home agent."""
+        parameters = self._world.parameters
+        has_given_up = place.retries >= parameters.reassign and place.counts_as_retry(entry)
+        return has_given_up and not parameters.shows_replies
 
     def _a_mobile_leaves_a_silent_home_agent(self, entry: Entry, place: Place, looks: tuple[Look, Look]) -> None:
         """One request more than ``reassign`` allows where there was no time to look for replies of the home agent."""

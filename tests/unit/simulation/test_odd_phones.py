@@ -121,3 +121,15 @@ def test_a_phone_that_began_anew_at_once_takes_its_retries_into_its_next_attempt
     parameters = replace(phones, reassign=3, flow_mod_rate=200.0, pdsns=2)
     history = [Fault(20.25, "power cycle", (33,)), Fault(40.0, "home agent hangs", (0,))]
     assert simulate(parameters, history, 60.0).violation is None
+
+
+def test_a_phone_that_leaves_the_last_home_agent_so_soon_may_be_sent_to_one_that_has_failed() -> None:
+    """The last resort, where replies are not copied (docs/states.md). Found with seed 3000059."""
+    phones = Parameters(seed=1, mobiles=150, arrivals=30.0, refresh=20.0, idle=60, lifetime=600)
+    parameters = replace(phones, home_agents=2, weights=(1, 1), reassign=2, numclients=1, retry=0, flow_mod_rate=1000.0)
+    history = [
+        Fault(60.0, "home agent hangs", (0,)),
+        *(Fault(200.0 + number / 10, "power cycle", (number,)) for number in range(150)),
+        Fault(216.0, "link loses one direction", (1, True, False)),
+    ]
+    assert simulate(parameters, history, 230.0).violation is None
