@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.programs import program
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 LOCAL = "127.0.0.1"
 VIRTUAL = "10.1.1.10"

@@ -86,7 +86,7 @@ static inline void put_output_action(struct output *output, uint32_t port) {
     put(output, 0, 6);
 }
 
-/* The actions with which the balancer dispatches to a home agent (wire.py); PACKED_ACTIONS bytes. */
+/* The actions with which the balancer dispatches to a home agent (wire/wire.py); PACKED_ACTIONS bytes. */
 enum { PACKED_ACTIONS = 48, OXM_ETH_DST = (int)0x80000606, OXM_ETH_SRC = (int)0x80000806 };
 static const uint8_t chassis_mac[6] = {2, 0x51, 0xb7, 0, 0, 1};
 

@@ -29,7 +29,7 @@ from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.steering import steer
-from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import make_request

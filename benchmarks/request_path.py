@@ -17,12 +17,12 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.delivery.table_output import probe_frame
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.table_output import probe_frame
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
 

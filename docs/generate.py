@@ -30,11 +30,11 @@ from ryu_haslb.configuration.crypto_model import (
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, Switching, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow.capabilities import CAPABILITIES
-from ryu_haslb.openflow.key_rules import ignores_normal_rule
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES
+from ryu_haslb.openflow.doubt.replies import copying_rules
+from ryu_haslb.openflow.flow_tables.key_rules import ignores_normal_rule
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import (
     LEARNING_PURPOSES,
     SESSION_PRIORITY,
     Purpose,
@@ -46,12 +46,12 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.flow_tables.standing_rules import mute_rules, standing_rules
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.probes.questions import answer_rule
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS
-from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS
-from ryu_haslb.openflow.standing_rules import mute_rules, standing_rules
-from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.health import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import COOKIE_MARK
 

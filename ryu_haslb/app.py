@@ -29,7 +29,7 @@ from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
-from ryu_haslb.control import unattended
+from ryu_haslb.control import reloading
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.cluster_rollback import ClusterRollback
 from ryu_haslb.control.coalescing import Coalesced
@@ -39,12 +39,12 @@ from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.capabilities.switch_records import SwitchRecordError
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved
-from ryu_haslb.openflow.switch_records import SwitchRecordError
 from ryu_haslb.show import state_log
 from ryu_haslb.show.overload_log import OverloadLog
 from ryu_haslb.show.sources import Sources
@@ -135,7 +135,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self._signals: list[int] = []
         self._is_stopping = False
         self._reloading = Coalesced("SIGHUP", self._reload)
-        self._rolling_back = Coalesced("rollback", lambda: unattended.roll_back(self))
+        self._rolling_back = Coalesced("rollback", lambda: reloading.roll_back(self))
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         ports = open_switch_ports()
         self.openflow = OpenFlowServer(ports, context, self.fleet, self.fleet.has_connection, unserved)
@@ -282,7 +282,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.fleet.take_records(switch_records())
         except SwitchRecordError as error:
             LOG.error("SIGHUP: %s; the switch-test records that were read before stay", error)
-        unattended.reload(self, self.cluster_configuration)
+        reloading.reload(self, self.cluster_configuration)
 
     def _handle_signals(self, _: float) -> None:
         while self._signals:

@@ -85,7 +85,7 @@ HANDSHAKE_DISPATCHER, MAIN_DISPATCHER = _handler.HANDSHAKE_DISPATCHER, _handler.
 
 # ``ofproto_common``: the default TCP ports. ``ofproto_parser``: from bytes to a message of the negotiated version.
 # ``ofproto_v1_3``: the constants of OpenFlow 1.3. ``ofproto_v1_3_parser`` and ``ofproto_protocol``: the message classes
-# of that version and the description that they are made with; tests hold ``openflow/wire.py`` against them.
+# of that version and the description that they are made with; tests hold ``openflow/wire/wire.py`` against them.
 ofproto_common = _part("ofproto.ofproto_common")
 ofproto_parser = _part("ofproto.ofproto_parser")
 ofproto_protocol = _part("ofproto.ofproto_protocol")

@@ -26,9 +26,9 @@ from ryu_haslb.control.server import ControlServer
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord, SwitchRecordError, read_records
 from ryu_haslb.openflow.sockets.server import BACKLOG
 from ryu_haslb.openflow.sockets.tls import TlsSettingError, context_of_options
-from ryu_haslb.openflow.switch_records import SwitchRecord, SwitchRecordError, read_records
 from ryu_haslb.supervision import Supervisor
 from ryu_haslb.watchdog import WatchdogSettingError
 from ryu_haslb.web.settings import HttpSettingError, http_server

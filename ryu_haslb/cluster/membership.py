@@ -23,7 +23,7 @@ from ryu_haslb.cluster.member_rows import (
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.reach import Reach, counted
 from ryu_haslb.cluster.rows import Columns
-from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.slb.balancer import Balancer
 

@@ -11,9 +11,9 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Optional
 
 from ryu_haslb.cluster.rows import Columns, Kind
+from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX
-from ryu_haslb.openflow.wire import OFPP_LOCAL, OFPP_MAX
+from ryu_haslb.openflow.wire.wire import OFPP_LOCAL, OFPP_MAX
 
 NEIGHBOUR = Kind("Neighbour", ("datapath", "address"), ("mac", "port", "vlan"))
 #: Rows that are published, and that are read.

@@ -1,4 +1,4 @@
-"""The switches: a switch and its connections, flow tables as data, OpenFlow messages; each folder has one more subject.
+"""The switches: one switch (``switch.py``) and, each in a folder, its parts; ``fleet/`` has them all.
 
 Only the transport needs the engine, which it imports from :mod:`ryu_haslb.engine`.
 """

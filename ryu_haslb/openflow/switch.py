@@ -7,23 +7,23 @@ from collections.abc import Mapping
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.audit.incident import Restored
-from ryu_haslb.openflow.capabilities import Capabilities
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.layout_choice import NormalSeen, SwitchingSource
-from ryu_haslb.openflow.learning import Learning, Numbers
-from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.capabilities.capabilities import Capabilities
+from ryu_haslb.openflow.capabilities.layout_choice import NormalSeen, SwitchingSource
+from ryu_haslb.openflow.capabilities.self_description import Reported
+from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
+from ryu_haslb.openflow.delivery.table_output import PROBE_TAG
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.learning.table import Learning, Numbers
 from ryu_haslb.openflow.recovery.follower import Follower
 from ryu_haslb.openflow.recovery.follower_states import Followed
-from ryu_haslb.openflow.request_path import RequestPath
+from ryu_haslb.openflow.requests.request_path import RequestPath
 from ryu_haslb.openflow.roles.arbiter import Arbiter, Role
 from ryu_haslb.openflow.roles.fencing import Leadership
-from ryu_haslb.openflow.self_description import Reported
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.switch_records import SwitchRecord
-from ryu_haslb.openflow.table_output import PROBE_TAG
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import Session
@@ -217,11 +217,11 @@ class Switch:
             return True
         if self.questions.on_error(xid, error):
             return True
-        if not wire_packet.is_request_packet_out(error.data):
+        if not packet.is_request_packet_out(error.data):
             return False
-        if wire_packet.is_return_to_session(error.data):
+        if packet.is_return_to_session(error.data):
             self.path.table_output.on_rejected()
-        if not wire_packet.is_return_to_session(error.data, PROBE_TAG):
+        if not packet.is_return_to_session(error.data, PROBE_TAG):
             self.admission.backlog.settled += 1
             self._balancer.statistics.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True

@@ -9,9 +9,9 @@ from typing import Annotated, Optional, Protocol, TypedDict, runtime_checkable
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.language.wording import printable
-from ryu_haslb.openflow.layout_choice import SwitchingSource
+from ryu_haslb.openflow.capabilities.layout_choice import SwitchingSource
+from ryu_haslb.openflow.flow_tables.pipeline import Table, chassis_address
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import Table, chassis_address
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.sessions.rule_room import LimitSource

@@ -13,11 +13,11 @@ from socket import inet_aton
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.wire import PROTOCOL_UDP, Value
-from ryu_haslb.openflow.wire_description import Description
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.openflow.wire.wire import PROTOCOL_UDP, Value
 
 #: Bits 0 to 15 of the cookies of all rules of the test; the balancer has another mark.
 TEST_MARK = 0x7E57

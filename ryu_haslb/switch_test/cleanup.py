@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, match, meter_mod
-from ryu_haslb.openflow.wire_multipart import FlowStats
-from ryu_haslb.openflow.wire_role import ControllerRole, role_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, match, meter_mod
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.role import ControllerRole, role_request
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, TEST_PREFIX, TEST_SOURCES
 from ryu_haslb.switch_test.exchange import Exchange, Script
 from ryu_haslb.switch_test.trial import rules_with

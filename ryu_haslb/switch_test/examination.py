@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
-from ryu_haslb.openflow.wire_handshake import set_config
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.handshake import set_config
 from ryu_haslb.switch_test import lag_trial, measurements, packet_trials, request_trials, rule_trials, switching_trials
 from ryu_haslb.switch_test.bench import Bench
 from ryu_haslb.switch_test.cleanup import REMOVAL_TIMEOUT, clean_up

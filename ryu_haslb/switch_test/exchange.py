@@ -32,8 +32,8 @@ from dataclasses import dataclass, field
 from typing import Callable, Generic, NamedTuple, Optional, TypeVar
 
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 #: Seconds in which a switch must reply to a barrier: as long as the balancer waits.
 BARRIER_TIMEOUT = 15.0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
-from ryu_haslb.openflow.wire_handshake import (
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.handshake import (
     Features,
     features_request,
     hello,
     port_description_request,
     read_features,
 )
-from ryu_haslb.openflow.wire_ports import Ports
+from ryu_haslb.openflow.wire.ports import Ports
 
 
 class Handshake:

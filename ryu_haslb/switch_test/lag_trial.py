@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire_flow_mod import FlowMod
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod
 from ryu_haslb.switch_test.bench import PRIORITY, Bench, datagram, rule
 from ryu_haslb.switch_test.exchange import Exchange, Script
 from ryu_haslb.switch_test.trial import Outcome, Result, has_cookie, ignored, install, remove

@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.sockets import tls
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
-from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
+from ryu_haslb.openflow.wire.errors import ProtocolError
+from ryu_haslb.openflow.wire.wire import HEADER, OFPT_MULTIPART_REPLY
 
 #: Bytes that are read at once, and reads after which the messages of a stranger, or of a switch, are handled. A switch
 #: gets as many as its socket can hold: what is not read counts as late.

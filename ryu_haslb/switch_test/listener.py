@@ -10,10 +10,10 @@ from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import printable
-from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.screening import State
 from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved
-from ryu_haslb.openflow.wire import MalformedMessage, hello_failed
+from ryu_haslb.openflow.wire.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.wire.wire import MalformedMessage, hello_failed
 from ryu_haslb.switch_test.bench import Identity
 from ryu_haslb.switch_test.handshake import Handshake
 from ryu_haslb.switch_test.link import Link, LinkClosedError, Time

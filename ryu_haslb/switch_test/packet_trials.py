@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.wire_flow_mod import apply_actions
+from ryu_haslb.openflow.wire import packet, wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.switch_test.bench import TEST_PREFIX, UDP_FIELDS, Bench, datagram, packet_out, rule, tagged
 from ryu_haslb.switch_test.exchange import Script
 from ryu_haslb.switch_test.trial import (
@@ -50,7 +50,7 @@ def table_output(bench: Bench) -> Script[Outcome]:
     failure = yield from install([entry])
     if failure is not None:
         return failure
-    actions = wire_packet.return_to_session(_TAG)
+    actions = packet.return_to_session(_TAG)
     passage = yield from emit(
         lambda xid: packet_out(actions, datagram(label), xid), label, {entry.cookie}, FIRST_ATTEMPTS
     )

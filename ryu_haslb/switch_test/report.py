@@ -10,9 +10,9 @@ from typing import Any
 
 from ryu_haslb import __version__, build
 from ryu_haslb.language.wording import printable
-from ryu_haslb.openflow.capabilities import CAPABILITIES
-from ryu_haslb.openflow.switch_records import FORMAT
-from ryu_haslb.openflow.wire import OFPP_MAX
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES
+from ryu_haslb.openflow.capabilities.switch_records import FORMAT
+from ryu_haslb.openflow.wire.wire import OFPP_MAX
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench
 from ryu_haslb.switch_test.examination import Examination, Findings
 from ryu_haslb.switch_test.trial import Outcome, Result

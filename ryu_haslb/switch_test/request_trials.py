@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable, Optional, Union
 
-from ryu_haslb.openflow import wire, wire_features
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.wire_description import description_request, read_description
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, bundle, meter, meter_mod
-from ryu_haslb.openflow.wire_flow_monitor import (
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.wire import features as wire_features
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import description_request, read_description
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, bundle, meter, meter_mod
+from ryu_haslb.openflow.wire.flow_monitor import (
     ONFFMF_ACTIONS,
     ONFFMF_ADD,
     ONFFMF_DELETE,
@@ -20,8 +21,8 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     flow_updates,
     is_flow_monitor_reply,
 )
-from ryu_haslb.openflow.wire_multipart import has_more
-from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply, read_role_reply, role_request
+from ryu_haslb.openflow.wire.multipart import has_more
+from ryu_haslb.openflow.wire.role import UNDEFINED_GENERATION, ControllerRole, RoleReply, read_role_reply, role_request
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_SOURCES, TO_CONTROLLER, UDP_FIELDS, Bench, datagram, rule
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 from ryu_haslb.switch_test.rule_trials import numbered_rule, present_by_source

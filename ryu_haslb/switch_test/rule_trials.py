@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.wire import Value
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, goto_table, match
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, goto_table, match
+from ryu_haslb.openflow.wire.wire import Value
 from ryu_haslb.switch_test.bench import (
     DESTINATION_ADDRESS,
     EXACT_COOKIE,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.sockets.screening import State, screen
+from ryu_haslb.openflow.wire.errors import ProtocolError
 from ryu_haslb.switch_test.bench import Bench, Identity
 from ryu_haslb.switch_test.examination import Examination
 from ryu_haslb.switch_test.exchange import Conversation

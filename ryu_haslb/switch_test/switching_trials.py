@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.layout_choice import IGNORES_NORMAL
-from ryu_haslb.openflow.wire_features import port_stats_request, sent_packets
-from ryu_haslb.openflow.wire_flow_mod import apply_actions
+from ryu_haslb.openflow.capabilities.layout_choice import IGNORES_NORMAL
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.features import port_stats_request, sent_packets
+from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.switch_test.bench import Bench, datagram, packet_out, rule
 from ryu_haslb.switch_test.exchange import Exchange, Script
 from ryu_haslb.switch_test.trial import WORKS, Outcome, Result, emit, ignored, install, multipart, remove

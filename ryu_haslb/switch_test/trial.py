@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.wire_flow_mod import FlowMod
-from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire import packet, wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, packet_out, removal_of
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 
@@ -208,5 +208,5 @@ def _carries(message: Message, label: bytes) -> bool:
 
 
 def _arrival(message: Message) -> list[Arrival]:
-    read = wire_packet.read_packet_in(message.data)
+    read = packet.read_packet_in(message.data)
     return [] if read is None else [Arrival(*read)]

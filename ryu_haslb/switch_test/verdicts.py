@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
 from ryu_haslb.switch_test.examination import Findings
 from ryu_haslb.switch_test.measurements import CAPACITY
 from ryu_haslb.switch_test.trial import Result

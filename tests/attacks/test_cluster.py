@@ -27,9 +27,9 @@ from process_size import resident
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire_flow_mod import ONF_EXPERIMENTER_ID
-from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire.role import ONF_ET_ROLE_STATUS
 
 pytestmark = pytest.mark.lab
 

@@ -14,7 +14,7 @@ from ryu_haslb.configuration.ios.password import encrypt
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.loader import MAX_FILE_SIZE
 from ryu_haslb.configuration.yaml.writer import write_yaml
-from ryu_haslb.control import commands, configuring, unattended
+from ryu_haslb.control import commands, configuring, reloading
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.log_limit import LogFilter
 
@@ -101,9 +101,9 @@ def test_no_secret_stands_in_any_line_that_a_change_logs_or_answers(
     answers.append(run(application, "configure", "replace", str(without), "--yes"))
     answers.append(run(application, "configure", "revert", "now"))
     application.startup_file = StartupFile(str(without))
-    unattended.reload(application, None)
+    reloading.reload(application, None)
     application.startup_file = StartupFile(str(file))
-    unattended.reload(application, None)
+    reloading.reload(application, None)
     answers += [run(application, "show", "running-config"), run(application, "show", "logging")]
     assert "%SLB-5-CONFIG" in "\n".join(log.lines)
     for each in (*answers, *log.lines):

@@ -21,9 +21,9 @@ from attacked import (
 )
 from fake_switch import packet_in
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.known_switches import MAX_GONE_SWITCHES
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.fleet.known_switches import MAX_GONE_SWITCHES
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.wire import wire
 
 #: More than the 128 events that the engine's queue of an application holds, for one connection each.
 MANY = 300

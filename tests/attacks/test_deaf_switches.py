@@ -8,7 +8,7 @@ from attacked import HARD_LIMIT, started
 from fake_switch import message
 from scripted_switch import scripted_switch
 
-from ryu_haslb.openflow.wire import OFPT_ECHO_REQUEST, OFPT_PACKET_OUT
+from ryu_haslb.openflow.wire.wire import OFPT_ECHO_REQUEST, OFPT_PACKET_OUT
 
 #: Bytes that a connection never takes unread.
 FLOOD = 200_000_000

@@ -12,8 +12,8 @@ from mobile import authentication, frame, nai, request
 from scapy.layers.inet import IPOption_LSRR, IPOption_NOP
 from wired_switch import MACS, REALS, VIRTUAL, Wired
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session import Session

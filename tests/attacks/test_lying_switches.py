@@ -27,11 +27,11 @@ from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, tab
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow import wire, wire_flow_mod
-from ryu_haslb.openflow.pipeline import FIRST_METER
-from ryu_haslb.openflow.wire import output
-from ryu_haslb.openflow.wire_flow_mod import apply_actions
-from ryu_haslb.openflow.wire_ports import MAX_PORTS
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER
+from ryu_haslb.openflow.wire import flow_mod, wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions
+from ryu_haslb.openflow.wire.ports import MAX_PORTS
+from ryu_haslb.openflow.wire.wire import output
 from ryu_haslb.slb.session import COOKIE_MARK_MASK, RETRANSMISSION_INTERVAL, cookie_of
 
 #: Mobiles that have registered before the liars come.
@@ -124,7 +124,7 @@ def _rules(cookie: int, table: int, xid: int) -> bytes:
 
 def of_long_rules(request: bytes, xid: int, number: int) -> bytes:
     """The same with one rule of 64,000 bytes, which no other has."""
-    match = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+    match = flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
     row = FlowRow(int.from_bytes(request[32:40], "big") | number << 20, match, table=request[16])
     return flow_stats_reply(row._replace(instructions=apply_actions(output(number) * 4000)), xid=xid, more=True)
 
@@ -196,7 +196,7 @@ def test_a_reply_without_an_end_in_one_message_takes_no_memory(tmp_path: Path) -
 @pytest.mark.parametrize("count", [600, 1000, 5000])
 def test_a_reply_in_one_message_is_read_to_its_end_and_what_follows_as_well(tmp_path: Path, count: int) -> None:
     kind, table, mask, _ = REQUESTS["sessions to recover"]
-    match = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+    match = flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
     row = FlowRow(0, match, apply_actions(output(3)))
     with started(tmp_path) as controller, controller.connect(HELLO) as peer:
         switch = FakeSwitch(0x300)

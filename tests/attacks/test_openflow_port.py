@@ -18,8 +18,8 @@ from mobile import registration
 from nested_lengths import lies_about, nested_lengths, samples
 
 from ryu_haslb import log_limit
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION
 
 FEATURES = features(0xBAD)
 #: What a peer sends to come into each state.

@@ -12,9 +12,9 @@ from ipaddress import IPv4Address
 import pytest
 from wired_switch import VIRTUAL, Wired
 
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.openflow.wire import PROTOCOL_UDP
+from ryu_haslb.openflow.wire.wire import PROTOCOL_UDP
 from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session import Session
 

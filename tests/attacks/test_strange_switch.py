@@ -23,8 +23,8 @@ from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, me
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 pytestmark = pytest.mark.lab

@@ -23,7 +23,7 @@ from mobile import registration
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.pipeline import REPLY_METER
+from ryu_haslb.openflow.flow_tables.pipeline import REPLY_METER
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,7 @@ from pair import PORTS
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import wire
 
 pytestmark = pytest.mark.lab
 

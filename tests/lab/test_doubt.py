@@ -20,7 +20,7 @@ from scapy.layers.l2 import Ether
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
 

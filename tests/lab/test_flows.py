@@ -28,7 +28,7 @@ from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 

@@ -14,15 +14,15 @@ import pytest
 from own_switch import HARD_LIMIT, OwnSwitch, accepts, wait_until
 
 from haslb_lab.runner import waiting
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.key_rules import key_rules
-from ryu_haslb.openflow.pipeline import Rule, chassis_address, session_rewrites
+from ryu_haslb.openflow.flow_tables.key_rules import key_rules
+from ryu_haslb.openflow.flow_tables.pipeline import Rule, chassis_address, session_rewrites
+from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule, delivery_actions
 from ryu_haslb.openflow.recovery.follower import Follower
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.recovery.session_view import Budget
-from ryu_haslb.openflow.rule_messages import SessionRule, delivery_actions
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, bundle, match
-from ryu_haslb.openflow.wire_role import ControllerRole, role_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, bundle, match
+from ryu_haslb.openflow.wire.role import ControllerRole, role_request
 
 pytestmark = pytest.mark.lab
 

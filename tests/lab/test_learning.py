@@ -17,8 +17,8 @@ from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.capture import interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.learning import MAX_ADDRESSES_OF_PORT
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.learning.table import MAX_ADDRESSES_OF_PORT
 
 pytestmark = pytest.mark.lab
 

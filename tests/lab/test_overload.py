@@ -13,8 +13,8 @@ import pytest
 from bench import wait_until
 
 from benchmarks.overload import Crowd, Overload
+from ryu_haslb.openflow.flow_tables.pipeline import ARP_METER, FIRST_METER, REPLY_METER
 from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
-from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, REPLY_METER
 
 pytestmark = pytest.mark.lab
 

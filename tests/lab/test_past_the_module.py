@@ -39,7 +39,7 @@ from haslb_lab.runner import janitor
 from haslb_lab.runner.flows import Flow
 from ryu_haslb.cli.client import ControlClient
 from ryu_haslb.control.protocol import SEPARATOR, is_error
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,7 @@ from attacked import HARD_LIMIT, Controller, opening, started
 from balancer_process import free_port
 from own_switch import OwnSwitch, wait_until
 
-from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
+from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT
 
 pytestmark = pytest.mark.lab
 

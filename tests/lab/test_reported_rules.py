@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from twin_switches import MARK, TAG, WIPE, OpenVSwitch
 
-from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.audit.sent_rules import SentRules
-from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER, Purpose, Rule, udp_match
-from ryu_haslb.openflow.rule_messages import SentRule, as_sent, learned_instructions
-from ryu_haslb.openflow.wire_flow_mod import meter_mod
-from ryu_haslb.openflow.wire_multipart import effect_of, flow_stats, flow_stats_request
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, REPLY_METER, Purpose, Rule, udp_match
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule, as_sent, learned_instructions
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import meter_mod
+from ryu_haslb.openflow.wire.multipart import effect_of, flow_stats, flow_stats_request
 
 pytestmark = pytest.mark.lab
 

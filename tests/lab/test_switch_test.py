@@ -13,7 +13,7 @@ import pytest
 from balancer_process import free_port
 from own_switch import OwnSwitch
 
-from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.openflow.capabilities.capabilities import Capability
 
 pytestmark = pytest.mark.lab
 

@@ -18,7 +18,7 @@ from balancer_process import free_port
 from certificates import Authority
 from socket_switch import SocketSwitch
 
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.switch_test.bench import TEST_MARK
 
 COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, dispatch_address
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire

@@ -15,8 +15,8 @@ from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock

@@ -14,7 +14,7 @@ from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import steer
-from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.fleet.fleet import Fleet
 from simulation.controller import Controller
 from simulation.idl import engine_of
 from simulation.ovsdb import SimulatedDatabase

@@ -68,7 +68,7 @@ MUTANTS: dict[str, Mutant] = {
         "configuration.faildetect_numclients",
     ),
     "a reply is credited to another real server": Mutant(
-        "openflow/replies.py",
+        "openflow/doubt/replies.py",
         "self._balancer.record_reply(real, session",
         "self._balancer.record_reply(next((e for e in farm.reals if e is not real), real), session",
     ),
@@ -76,14 +76,14 @@ MUTANTS: dict[str, Mutant] = {
         "slb/request_decision.py", "self.statistics.drops[reason] += 1", "pass"
     ),
     "a request that cannot be read is not counted": Mutant(
-        "openflow/request_path.py",
+        "openflow/requests/request_path.py",
         "self._balancer.statistics.count_dropped(reason)\n        client",
         "client",
     ),
     "a request is counted as dispatched and not sent": Mutant(
-        "openflow/request_path.py",
-        "channel.transmit(wire_packet.packet_out(self._actions[real], frame))",
-        "session is not None and channel.transmit(wire_packet.packet_out(self._actions[real], frame))",
+        "openflow/requests/request_path.py",
+        "channel.transmit(packet.packet_out(self._actions[real], frame))",
+        "session is not None and channel.transmit(packet.packet_out(self._actions[real], frame))",
     ),
     "a deregistration goes to any real server": Mutant(
         "slb/request_decision.py",
@@ -103,7 +103,7 @@ MUTANTS: dict[str, Mutant] = {
         "self.last_request = self.last_request or now\n        waited",
     ),
     "session rules are removed too early": Mutant(
-        "openflow/rule_messages.py", "idle_timeout = server.idle if", "idle_timeout = server.idle // 2 if"
+        "openflow/flow_tables/rule_messages.py", "idle_timeout = server.idle if", "idle_timeout = server.idle // 2 if"
     ),
     "session rules are not audited": Mutant(
         "openflow/audit/session_audit.py", "        if missing:\n", "        if False:\n"
@@ -142,17 +142,17 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a reply does not end a failure": Mutant("slb/real.py", "self._handle(HealthEvent.REPLY_SEEN)", "pass"),
     "a real server that answers no ARP stays reachable": Mutant(
-        "openflow/neighbours/neighbour.py",
+        "openflow/neighbours/arp_probing.py",
         "is_silent = self.unanswered_probes",
         "is_silent = False and self.unanswered_probes",
     ),
     "each claim of an address is believed": Mutant(
-        "openflow/neighbours/neighbour.py",
+        "openflow/neighbours/arp_probing.py",
         "self.challenged_until = now + CHALLENGE_TIMEOUT\n        self.challenge_probes = 0",
         "self.challenged_until = now\n        self.challenge_probes = 9",
     ),
     "a stop removes the rules": Mutant(
-        "openflow/fleet.py",
+        "openflow/fleet/fleet.py",
         "        self._is_stopping = True\n",
         "        self._is_stopping = True\n        self.retire()\n        return 1\n",
     ),
@@ -163,15 +163,15 @@ MUTANTS: dict[str, Mutant] = {
         "slb/farm.py", "                real.configure(each)\n", "                pass\n"
     ),
     "session rules lead to where a real server was": Mutant(
-        "openflow/request_path.py", "        if moved:\n", "        if False:\n"
+        "openflow/requests/request_path.py", "        if moved:\n", "        if False:\n"
     ),
     "the cookie mask of a deletion is missing": Mutant(
-        "openflow/rule_messages.py",
+        "openflow/flow_tables/rule_messages.py",
         "_SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]",
         "_SESSIONS, 0, 0).pack(xid)]",
     ),
     "a retirement leaves the session rules": Mutant(
-        "openflow/retirement.py",
+        "openflow/installation/retirement.py",
         "            self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)",
         "            self._on_sessions_removed(None)",
     ),
@@ -187,7 +187,7 @@ MUTANTS: dict[str, Mutant] = {
         "recover(server, tag, server.farm.reals[0], now)",
     ),
     "generations are compared the wrong way": Mutant(
-        "openflow/wire_role.py", "return 0 < (generation - than &", "return 0 < (than - generation &"
+        "openflow/wire/role.py", "return 0 < (generation - than &", "return 0 < (than - generation &"
     ),
     "known mobiles make room for new ones": Mutant(
         "openflow/sessions/rule_room.py", "session.unconfirmed_in is not None and", "session.unconfirmed_in is None and"

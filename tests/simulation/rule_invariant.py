@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.pipeline import Purpose, Table
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Table
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.recovery.recovery import Status
-from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.settling import CHECK_INTERVAL
 from simulation.switch import SimulatedSwitch

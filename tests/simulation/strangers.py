@@ -11,11 +11,11 @@ from random import Random
 from struct import Struct
 from typing import Optional
 
-from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.screening import State, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
+from ryu_haslb.openflow.wire.errors import ProtocolError
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.mobile_ip import Registration, request

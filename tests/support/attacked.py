@@ -20,8 +20,8 @@ from balancer_process import balancer_process, free_port
 from fake_switch import FakeSwitch
 
 from haslb_lab.runner.waiting import wait_until
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION
 
 CONFIGURATION = """
 ip slb serverfarm HAFARM

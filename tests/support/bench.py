@@ -31,7 +31,13 @@ from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import BALANCER, Lab
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, TEMPORARY_PURPOSES, Purpose, dispatch_address
+from ryu_haslb.openflow.flow_tables.pipeline import (
+    PIPELINE,
+    REPLY_PURPOSES,
+    TEMPORARY_PURPOSES,
+    Purpose,
+    dispatch_address,
+)
 from ryu_haslb.show.statistics import DROPPED
 from ryu_haslb.slb.drop_reason import DropReason
 

@@ -11,16 +11,16 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.connection import Connection
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.key_rules import KEY_LENGTH
-from ryu_haslb.openflow.pipeline import Purpose, Table
+from ryu_haslb.openflow.fleet.connection import Connection
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Table
 from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.sockets.channel import MessageHandler
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.wire_multipart import flow_stats_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.multipart import flow_stats_request
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.clock import Clock

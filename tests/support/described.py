@@ -18,7 +18,7 @@ from haslb_lab.chassis.description import CONTROLLER, Description
 from haslb_lab.chassis.reader import read_description
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 SHAPES = Path(__file__).parents[2] / "topologies" / "shapes"
 

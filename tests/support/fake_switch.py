@@ -13,11 +13,11 @@ from typing import Any, Callable, Optional
 from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sockets.channel import SwitchListener
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
-from ryu_haslb.openflow.wire_multipart import flow_stats_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.multipart import flow_stats_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities, Meter
 from simulation.switch import SimulatedSwitch

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from fake_switch import HEADER, FakeSwitch, message
 
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import wire
 
 #: Seconds between an answer and the next echo request, and until the socket's end when the balancer says nothing.
 _ECHO_INTERVAL, _TIMEOUT = 0.02, 60.0

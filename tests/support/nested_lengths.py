@@ -15,9 +15,9 @@ from fake_switch import error, message, packet_in
 from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from ryu_haslb.engine import ofproto_v1_3 as ofp
-from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.openflow.wire import HEADER
-from ryu_haslb.openflow.wire_flow_mod import ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.wire.flow_mod import ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire.wire import HEADER
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 _MULTIPART = 16

@@ -9,7 +9,7 @@ from typing import Optional
 
 from scapy.layers.inet import IP, TCP
 
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import wire
 
 _ETH_P_ALL = 3  # what this host sends is captured with this only
 _SO_RCVBUFFORCE = 33

@@ -12,8 +12,8 @@ from scapy.layers.l2 import ARP, Ether
 from wired_switch import MACS, OTHER
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer as RealServerState

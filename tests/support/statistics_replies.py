@@ -1,13 +1,13 @@
-"""Multipart replies as a switch sends them; tests/unit/openflow/test_wire_multipart.py has Ryu read them."""
+"""Multipart replies as a switch sends them; tests/unit/openflow/wire/test_multipart.py has Ryu read them."""
 
 from __future__ import annotations
 
 import struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL, ONF_EXPERIMENTER_ID
-from ryu_haslb.openflow.wire_flow_monitor import ONFMP_FLOW_MONITOR
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL, ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire.flow_monitor import ONFMP_FLOW_MONITOR
 
 
 class FlowRow(NamedTuple):

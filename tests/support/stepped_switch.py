@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 
 from fake_switch import message, messages_of
 
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.switch_test.link import Time
 from ryu_haslb.switch_test.listener import Listener
 from simulation.clock import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
-from ryu_haslb.openflow.wire import HEADER
+from ryu_haslb.openflow.wire.wire import HEADER
 from ryu_haslb.switch_test.bench import Bench, Identity
 from ryu_haslb.switch_test.examination import Examination, Findings
 from ryu_haslb.switch_test.exchange import Conversation

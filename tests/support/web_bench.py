@@ -24,8 +24,8 @@ from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
+from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.balancer import Balancer

@@ -13,12 +13,13 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from statistics_replies import FlowRow
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
-from ryu_haslb.openflow.standing_rules import standing_rules
+from ryu_haslb.openflow.delivery.table_output import probe_frame
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.table_output import probe_frame
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import Session

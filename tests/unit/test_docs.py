@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ryu_haslb.configuration.crypto_model import Crypto
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.flow_tables.pipeline import (
     PIPELINE,
     SESSION_PRIORITY,
     Purpose,
@@ -21,8 +21,8 @@ from ryu_haslb.openflow.pipeline import (
     dispatch_address,
     udp_match,
 )
-from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.openflow.wire import Value
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
+from ryu_haslb.openflow.wire.wire import Value
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import HEALTH_TRANSITIONS, Health
 

@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.wire_flow_monitor import (
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_monitor import (
     ONFFMF_ACTIONS,
     ONFFMF_ADD,
     ONFFMF_MODIFY,
@@ -31,7 +31,7 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     flow_updates,
     is_flow_monitor_reply,
 )
-from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, read_role_reply, role_request
+from ryu_haslb.openflow.wire.role import UNDEFINED_GENERATION, ControllerRole, read_role_reply, role_request
 
 #: A rule: the generations between which it was added or replaced, its cookie, and the Ethernet address it leads to.
 RULE = Struct("<QQQ6s2x")

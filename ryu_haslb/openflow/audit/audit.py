@@ -29,8 +29,8 @@ from ryu_haslb.openflow.audit.extraneous import Extraneous, extraneous, purpose_
 from ryu_haslb.openflow.audit.incident import Incidents, Restored
 from ryu_haslb.openflow.audit.sent_rules import Sender, SentRules
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
-from ryu_haslb.openflow.backoff import Backoff
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.delivery.backoff import Backoff
+from ryu_haslb.openflow.flow_tables.pipeline import (
     LEARNED_PURPOSES,
     MEMORY_COOKIES,
     PIPELINE,
@@ -39,10 +39,10 @@ from ryu_haslb.openflow.pipeline import (
     TEMPORARY_PURPOSES,
     Table,
 )
-from ryu_haslb.openflow.rule_messages import SentRule
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)

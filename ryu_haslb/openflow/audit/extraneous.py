@@ -18,8 +18,7 @@ from itertools import islice
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.sent_rules import Kind, kind_of
-from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.flow_tables.pipeline import (
     LEARNED_PURPOSES,
     MEMORY_PURPOSES,
     PIPELINE,
@@ -29,10 +28,11 @@ from ryu_haslb.openflow.pipeline import (
     TEMPORARY_PURPOSES,
     Purpose,
 )
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
+from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.openflow.roles import lease
-from ryu_haslb.openflow.rule_messages import SentRule
-from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, options_of
+from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match, options_of
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 #: Rules that one look removes, or remembers until the second one.

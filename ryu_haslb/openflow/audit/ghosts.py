@@ -11,7 +11,7 @@ import logging
 from typing import Protocol
 
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 

@@ -19,13 +19,12 @@ from typing import Callable, Optional
 from ryu_haslb.openflow.audit.extraneous import MAX_RULES, Extraneous, has_place_of, purpose_of
 from ryu_haslb.openflow.audit.sent_rules import SentRules
 from ryu_haslb.openflow.audit.session_rows import shortened
-from ryu_haslb.openflow.learning import DEAF_INTERVAL, Learning
-from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, PIPELINE, Purpose, Rule
-from ryu_haslb.openflow.rule_messages import SentRule, learned_instructions
+from ryu_haslb.openflow.flow_tables.pipeline import LEARNING_PURPOSES, PIPELINE, Purpose, Rule
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule, learned_instructions
+from ryu_haslb.openflow.learning.table import DEAF_INTERVAL, Learning
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_flow_mod import match_fields
-from ryu_haslb.openflow.wire_multipart import (
+from ryu_haslb.openflow.wire.flow_mod import match_fields
+from ryu_haslb.openflow.wire.multipart import (
     FlowStats,
     canonical_match,
     flow_stats,
@@ -33,6 +32,7 @@ from ryu_haslb.openflow.wire_multipart import (
     has_more,
     options_of,
 )
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import MeterRate, has_more, meter_config_request, meter_rates
+from ryu_haslb.openflow.wire.multipart import MeterRate, has_more, meter_config_request, meter_rates
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 LOG = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Optional, Protocol
 
-from ryu_haslb.openflow.rule_messages import SentRule
-from ryu_haslb.openflow.wire_multipart import FlowStats, effect_of
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
+from ryu_haslb.openflow.wire.multipart import FlowStats, effect_of
 
 #: Table, priority and cookie.
 Kind = tuple[int, int, int]

@@ -31,12 +31,11 @@ from ryu_haslb.openflow.audit.extraneous import Extraneous
 from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
 from ryu_haslb.openflow.audit.session_rows import UNTAGGED, SessionRows
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.rule_messages import session_slice, untagged_slice
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.flow_tables.rule_messages import session_slice, untagged_slice
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import (
+from ryu_haslb.openflow.wire.multipart import (
     FlowStats,
     flow_stats,
     flow_stats_request,
@@ -44,6 +43,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats,
     table_stats_request,
 )
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import Session
 

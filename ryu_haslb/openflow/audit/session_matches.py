@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ryu_haslb.openflow.pipeline import session_match
-from ryu_haslb.openflow.wire import oxm_header
-from ryu_haslb.openflow.wire_flow_mod import match_fields
-from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match
+from ryu_haslb.openflow.flow_tables.pipeline import session_match
+from ryu_haslb.openflow.wire.flow_mod import match_fields
+from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match
+from ryu_haslb.openflow.wire.wire import oxm_header
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 

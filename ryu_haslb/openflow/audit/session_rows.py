@@ -11,11 +11,11 @@
 from __future__ import annotations
 
 from ryu_haslb.openflow.audit.session_matches import SessionMatches
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Purpose, Table
+from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Purpose, Table
+from ryu_haslb.openflow.flow_tables.rule_messages import has_tag
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH
-from ryu_haslb.openflow.rule_messages import has_tag
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.session_table import SessionTable
 

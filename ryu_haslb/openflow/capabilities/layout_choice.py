@@ -17,11 +17,11 @@ from enum import Enum
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.layout import Layout, flood_to
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.switch_records import SwitchRecord
-from ryu_haslb.openflow.wire_description import Description
+from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
+from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
 
 #: Words in the descriptions of switches that accept rules with output to NORMAL and drop the packets: CPqD's software
 #: switch (BOFUSS, ofsoftswitch13), whose description also stands in switches made from it, and Lagopus.

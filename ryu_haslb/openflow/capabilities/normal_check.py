@@ -25,13 +25,14 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PIPELINE, Action, Table, chassis_address
+from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX, PIPELINE, Action, Table, chassis_address
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_features import port_stats_request, sent_packets
-from ryu_haslb.openflow.wire_multipart import flow_packets, flow_stats_request, has_more
-from ryu_haslb.openflow.wire_ports import MAX_PORTS
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.features import port_stats_request, sent_packets
+from ryu_haslb.openflow.wire.multipart import flow_packets, flow_stats_request, has_more
+from ryu_haslb.openflow.wire.packet import packet_out
+from ryu_haslb.openflow.wire.ports import MAX_PORTS
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Packets that are sent to ALL, and to NORMAL.
@@ -213,5 +214,5 @@ class NormalCheck:
     def _send(self, port: int, stage: _Stage) -> None:
         self._stage, self._readings = stage, 0
         self._packet_xid = self._channel.next_xid()
-        packet = wire_packet.packet_out(wire.output(port), self._frame)
+        packet = packet_out(wire.output(port), self._frame)
         self._channel.transmit((packet[:4] + self._packet_xid.to_bytes(4, "big") + packet[8:]) * PACKETS)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_description import Description, description_request, read_description
-from ryu_haslb.openflow.wire_features import (
+from ryu_haslb.openflow.wire.description import Description, description_request, read_description
+from ryu_haslb.openflow.wire.features import (
     OFPMP_GROUP_FEATURES,
     OFPMP_METER_FEATURES,
     OFPMP_TABLE_FEATURES,
@@ -22,7 +21,8 @@ from ryu_haslb.openflow.wire_features import (
     max_meters,
     table_features,
 )
-from ryu_haslb.openflow.wire_multipart import has_more
+from ryu_haslb.openflow.wire.multipart import has_more
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 LOG = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import printable, quoted
-from ryu_haslb.openflow.wire_description import Description
+from ryu_haslb.openflow.wire.description import Description
 
 LOG = logging.getLogger(__name__)
 

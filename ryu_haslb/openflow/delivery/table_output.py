@@ -15,10 +15,10 @@ import struct
 from typing import Final, Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow import wire, wire_packet
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire import packet, wire
 
 LOG = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class TableOutput:
             self._probes_left -= 1
             self._next_probe = now + PROBE_INTERVAL
             frame = probe_frame(chassis_address(self._datapath_id), virtual_address)
-            channel.transmit(wire_packet.packet_out(wire_packet.return_to_session(PROBE_TAG), frame))
+            channel.transmit(packet.packet_out(packet.return_to_session(PROBE_TAG), frame))
         else:
             self.on_rejected("did not return what was output to TABLE")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Final, Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire_flow_mod import bundle
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import bundle
 
 #: Errors, as type and code, with which a switch without bundles rejects one.
 _BUNDLES_UNSUPPORTED: Final = frozenset(

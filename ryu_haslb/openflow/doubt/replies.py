@@ -20,12 +20,12 @@ from typing import Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.mobile_ip.reply_reader import ReplyFields
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, ipv4_from
 from ryu_haslb.openflow.packets.frame import without_vlan_tag
 from ryu_haslb.openflow.packets.reply_frame import read_reply
-from ryu_haslb.openflow.pipeline import Purpose, Rule
-from ryu_haslb.openflow.wire import PROTOCOL_UDP
+from ryu_haslb.openflow.wire.wire import PROTOCOL_UDP
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import RealServer

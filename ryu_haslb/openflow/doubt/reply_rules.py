@@ -15,14 +15,14 @@ from __future__ import annotations
 import logging
 from typing import Optional
 
-from ryu_haslb.openflow import rule_messages
-from ryu_haslb.openflow.backoff import Backoff
-from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.delivery.backoff import Backoff
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.doubt.replies import RealRules, Replies
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
 from ryu_haslb.openflow.overload.meters import Meters
-from ryu_haslb.openflow.pipeline import Purpose, Rule
-from ryu_haslb.openflow.replies import RealRules, Replies
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.wire import (
     OFPET_BAD_ACTION,
     OFPET_BAD_INSTRUCTION,
     OFPET_BAD_MATCH,

@@ -18,15 +18,14 @@ import weakref
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.capabilities import Capability
-from ryu_haslb.openflow.installation import Clock, Installation
-from ryu_haslb.openflow.learning import is_learned
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.port_flaps import PortFlaps
+from ryu_haslb.openflow.capabilities.capabilities import Capability
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.installation.installation import Clock, Installation
+from ryu_haslb.openflow.installation.retirement import Conclude, Retirement
+from ryu_haslb.openflow.learning.table import is_learned
+from ryu_haslb.openflow.ports.flaps import PortFlaps
 from ryu_haslb.openflow.recovery.follower import Follower
 from ryu_haslb.openflow.recovery.session_view import Budget
-from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.roles.arbiter import Arbiter, Role
 from ryu_haslb.openflow.roles.fencing import FencedMastership
 from ryu_haslb.openflow.roles.lease import holder_id
@@ -34,7 +33,8 @@ from ryu_haslb.openflow.roles.mastership import Mastership
 from ryu_haslb.openflow.sessions.session_key import KeyReading
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.wire_ports import PortChange
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.ports import PortChange
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
 

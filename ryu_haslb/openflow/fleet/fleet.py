@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping
 from typing import Callable, Optional, TypeVar
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow.connection import Connection
-from ryu_haslb.openflow.identity import is_proved, refusal
-from ryu_haslb.openflow.installation import Clock
-from ryu_haslb.openflow.known_switches import KnownSwitches
+from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
+from ryu_haslb.openflow.fleet.connection import Connection
+from ryu_haslb.openflow.fleet.identity import is_proved, refusal
+from ryu_haslb.openflow.fleet.known_switches import KnownSwitches
+from ryu_haslb.openflow.fleet.prober import Prober
+from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT, Rivals
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
+from ryu_haslb.openflow.installation.installation import Clock
+from ryu_haslb.openflow.installation.retirement import Conclude
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import chassis_address
-from ryu_haslb.openflow.prober import Prober
-from ryu_haslb.openflow.retirement import Conclude
-from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Optional
 
-from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
 from ryu_haslb.openflow.switch import Switch
 
 #: Seconds without a connection after which a switch is forgotten that the configuration does not name. A chassis

@@ -23,8 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
+from ryu_haslb.openflow.wire import wire
 
 #: Seconds within which a connection must answer an echo request to keep its datapath id. A switch that is taking a
 #: bundle of session rules answers after some tenths of a second.

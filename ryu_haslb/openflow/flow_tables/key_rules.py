@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from ryu_haslb.openflow.pipeline import PURPOSE_MASK, Purpose, Rule, no_packet
-from ryu_haslb.openflow.wire_flow_mod import match_fields
-from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match
+from ryu_haslb.openflow.flow_tables.pipeline import PURPOSE_MASK, Purpose, Rule, no_packet
+from ryu_haslb.openflow.wire.flow_mod import match_fields
+from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
 from ryu_haslb.slb.session_keys import MAX_KEYS
 

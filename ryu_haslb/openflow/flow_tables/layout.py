@@ -2,7 +2,7 @@
 
 ``pipeline.py`` says what each rule does with its packets. On most switches "switched as usual" is output to NORMAL.
 Some switches reject that, and others accept it and drop the packet. There, the balancer brings a learning table of its
-own (:mod:`.learning`)::
+own (:mod:`.learning.table`)::
 
     switching   "switched as usual" is
     normal      output to NORMAL
@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, Action, Purpose, Rule, Table
-from ryu_haslb.openflow.wire import Value
-from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
+from ryu_haslb.openflow.flow_tables.pipeline import LEARNING_PURPOSES, Action, Purpose, Rule, Table
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions, goto_table
+from ryu_haslb.openflow.wire.wire import Value
 
 #: Ports that a packet is flooded to one by one, at most: a message has 64 kB.
 MAX_FLOOD_PORTS = 2048

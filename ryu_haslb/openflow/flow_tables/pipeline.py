@@ -77,7 +77,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, Value
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, Value
 from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED, cookie_of
 
 #: Chassis addresses start with these three bytes; the other three come from the switch's datapath id.

@@ -8,9 +8,8 @@ from socket import inet_ntoa
 from struct import Struct
 from typing import Final, NamedTuple, Optional
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import (
     LEARNED_PURPOSES,
     MEMORY_PURPOSES,
     PIPELINE,
@@ -24,8 +23,9 @@ from ryu_haslb.openflow.pipeline import (
     Table,
     session_match,
 )
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, match_fields, match_of, meter
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, goto_table, match, match_fields, match_of, meter
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 

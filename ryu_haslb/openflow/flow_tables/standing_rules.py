@@ -13,11 +13,9 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, next_hop_of
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow.key_rules import key_rules
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.packets import arp
-from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.flow_tables.key_rules import key_rules
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import (
     FIRST_METER,
     PROBE_PREFIX,
     Purpose,
@@ -26,7 +24,9 @@ from ryu_haslb.openflow.pipeline import (
     dispatch_match,
     udp_match,
 )
-from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
+from ryu_haslb.openflow.packets import arp
+from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.session import UNKEYED
 
 Match = dict[str, Value]

@@ -21,25 +21,26 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.language.wording import printable, quoted
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.capabilities import Capability
-from ryu_haslb.openflow.key_rules import ignores_normal_rule
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.layout_choice import LayoutChoice
-from ryu_haslb.openflow.normal_check import NormalCheck
-from ryu_haslb.openflow.pipeline import Purpose, Rule
-from ryu_haslb.openflow.port_changes import PortChanges
-from ryu_haslb.openflow.self_description import Reported, SelfDescription
+from ryu_haslb.openflow.capabilities.capabilities import Capability
+from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
+from ryu_haslb.openflow.capabilities.normal_check import NormalCheck
+from ryu_haslb.openflow.capabilities.self_description import Reported, SelfDescription
+from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.key_rules import ignores_normal_rule
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
+from ryu_haslb.openflow.installation.standing_rejections import StandingRejections
+from ryu_haslb.openflow.installation.upkeep import Upkeep
+from ryu_haslb.openflow.installation.weak_method import weak_method
+from ryu_haslb.openflow.ports.changes import PortChanges
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.standing_rejections import StandingRejections
-from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.switch_records import SwitchRecord
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.upkeep import Upkeep
-from ryu_haslb.openflow.weak_method import weak_method
-from ryu_haslb.openflow.wire_description import Description
-from ryu_haslb.openflow.wire_handshake import set_config
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
+from ryu_haslb.openflow.wire.handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)

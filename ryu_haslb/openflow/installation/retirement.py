@@ -15,12 +15,13 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.overload import meters
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import wire
 
 LOG = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 import logging
 from typing import Callable
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backoff import Backoff
-from ryu_haslb.openflow.layout_choice import LayoutChoice
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.rule_messages import session_slice_removal
-from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME, Transactions
+from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
+from ryu_haslb.openflow.delivery.backoff import Backoff
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME, Transactions
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.flow_tables.rule_messages import session_slice_removal
+from ryu_haslb.openflow.wire import wire
 
 LOG = logging.getLogger(__name__)
 

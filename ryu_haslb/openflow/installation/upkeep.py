@@ -13,14 +13,14 @@ from ryu_haslb.openflow.audit.audit import Audit
 from ryu_haslb.openflow.audit.learned_audit import LearnedAudit
 from ryu_haslb.openflow.audit.meter_audit import MeterAudit
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.doubt.reply_rules import ReplyRules
+from ryu_haslb.openflow.flow_tables.rule_messages import reported_removal
+from ryu_haslb.openflow.installation.weak_method import weak_method
 from ryu_haslb.openflow.overload.meters import Meters
-from ryu_haslb.openflow.reply_rules import ReplyRules
-from ryu_haslb.openflow.rule_messages import reported_removal
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.weak_method import weak_method
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.pipeline import Purpose, Rule
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
 from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import wire
 
 #: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
 AGEING_TIME = 300

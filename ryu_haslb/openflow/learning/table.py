@@ -41,12 +41,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.learned_rules import Entry, Key, LearnedRules, learned_rule
-from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, PURPOSE_MASK, Purpose, Rule
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire_ports import MAX_PORTS
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import LEARNED_PURPOSES, PURPOSE_MASK, Purpose, Rule
+from ryu_haslb.openflow.learning.learned_rules import Entry, Key, LearnedRules, learned_rule
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.ports import MAX_PORTS
 
 LOG = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Callable
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.openflow.flow_tables.pipeline import PROBE_PREFIX, chassis_address, dispatch_address
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, Place
-from ryu_haslb.openflow.pipeline import PROBE_PREFIX, chassis_address, dispatch_address
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer

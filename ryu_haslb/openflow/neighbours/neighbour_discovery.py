@@ -28,19 +28,21 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.configuration.served_vlans import access_vlans, served_vlans
-from ryu_haslb.openflow import rule_messages, wire, wire_packet
-from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
+from ryu_haslb.openflow.flow_tables.standing_rules import mute_rules
 from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL, ArpLimit
-from ryu_haslb.openflow.neighbours.neighbour import PROBE_INTERVAL
+from ryu_haslb.openflow.neighbours.arp_probing import PROBE_INTERVAL
 from ryu_haslb.openflow.neighbours.neighbour_log import NeighbourLog
 from ryu_haslb.openflow.neighbours.neighbours import Neighbours
 from ryu_haslb.openflow.neighbours.places import Location, Place, Probe
 from ryu_haslb.openflow.neighbours.static_arp import static_entries
 from ryu_haslb.openflow.packets import arp
 from ryu_haslb.openflow.packets.frame import with_one_vlan_tag_at_most
-from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.standing_rules import mute_rules
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.packet import packet_out
 
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32
@@ -225,11 +227,11 @@ class NeighbourDiscovery:
         reply = arp.reply_to(request, self._mac)
         if served is None:
             tag = wire.push_vlan(untagged[1]) if untagged[1] else b""
-            channel.transmit(wire_packet.packet_out(tag + wire.output(port), reply))
+            channel.transmit(packet_out(tag + wire.output(port), reply))
             return True
         for each in {_UNTAGGED, *served} if vlan is None else served & {vlan}:
             tag = wire.push_vlan(each) if each else b""
-            channel.transmit(wire_packet.packet_out(tag + self.layout.spread, reply))
+            channel.transmit(packet_out(tag + self.layout.spread, reply))
         return True
 
     def serves(self, address: bytes, vlan: Optional[int]) -> bool:
@@ -275,7 +277,7 @@ class NeighbourDiscovery:
         vlans = self._vlans_of[probe.address]
         source = probe_address(self._key, to.vlan or min(vlans)) if vlans else self._mac
         tag = wire.push_vlan(to.vlan) if to.vlan else b""
-        return wire_packet.packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
+        return packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
 
     def _broadcast(self, probe: Probe) -> Iterator[bytes]:
         vlans = self._vlans_of[probe.address]
@@ -283,7 +285,7 @@ class NeighbourDiscovery:
             tag = wire.push_vlan(vlan) if vlan else b""
             flooded, spread = self.layout.flood, self.layout.spread
             source, output = (probe_address(self._key, vlan), spread) if vlans else (self._mac, flooded)
-            yield wire_packet.packet_out(tag + output, arp.probe(source, probe.address))
+            yield packet_out(tag + output, arp.probe(source, probe.address))
 
     def _learn_vlan(self, vlan: int) -> None:
         if vlan not in self._learned_vlans and len(self._learned_vlans) < MAX_LEARNED_VLANS:

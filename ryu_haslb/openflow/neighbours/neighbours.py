@@ -1,4 +1,4 @@
-"""Where the real servers are, as one switch sees it: the table of their next hops (:mod:`.neighbour`). Pure."""
+"""Where the real servers are, as one switch sees it: the table of their next hops (:mod:`.arp_probing`). Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
-from ryu_haslb.openflow.neighbours.neighbour import (
+from ryu_haslb.openflow.neighbours.arp_probing import (
     CLAIM_INTERVAL,
     MAX_UNANSWERED_PROBES,
     REFRESH_INTERVAL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, OFPVID_NONE, OFPVID_PRESENT, Value
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, OFPVID_NONE, OFPVID_PRESENT, Value
 
 
 class Location(NamedTuple):

@@ -22,11 +22,11 @@ from __future__ import annotations
 
 from typing import Callable, Final, Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.overload.backlog import Backlog, Load
 from ryu_haslb.openflow.overload.clients import Clients
 from ryu_haslb.openflow.packets.frame import IPV4_DST, IPV4_SRC
 from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request

@@ -10,13 +10,13 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import rule_messages
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, Rule
+from ryu_haslb.openflow.flow_tables.standing_rules import client_rules
 from ryu_haslb.openflow.overload.clients import MAX_RATE_LIMITED_CLIENTS
 from ryu_haslb.openflow.overload.meter_messages import send
-from ryu_haslb.openflow.pipeline import FIRST_METER, Rule
-from ryu_haslb.openflow.standing_rules import client_rules
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error
+from ryu_haslb.openflow.wire.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error
 
 LOG = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire import OFPMC_DELETE
-from ryu_haslb.openflow.wire_flow_mod import meter_mod
+from ryu_haslb.openflow.wire.flow_mod import meter_mod
+from ryu_haslb.openflow.wire.wire import OFPMC_DELETE
 
 #: Seconds' worth of packets that may pass a meter in one burst.
 _BURST = 0.1

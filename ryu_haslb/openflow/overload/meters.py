@@ -16,15 +16,15 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.configuration.probe_checks import MAX_PROBE_RATE
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables.pipeline import ARP_METER, FIRST_METER, PROBE_METER, REPLY_METER
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.client_meters import CLIENT_METERS, ClientMeters
 from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.overload.meter_messages import meter_message, send
-from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, PROBE_METER, REPLY_METER
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
-from ryu_haslb.openflow.wire_multipart import has_more, meter_stats, meter_stats_request
+from ryu_haslb.openflow.wire.multipart import has_more, meter_stats, meter_stats_request
+from ryu_haslb.openflow.wire.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 

@@ -6,7 +6,7 @@ import struct
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4
 
 #: The operations of ARP.
 REQUEST = 1

@@ -14,7 +14,7 @@ from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.mobile_ip.request_reader import RequestFault, read_identity
 from ryu_haslb.openflow.packets.martians import IS_UNICAST
-from ryu_haslb.openflow.wire import PROTOCOL_UDP
+from ryu_haslb.openflow.wire.wire import PROTOCOL_UDP
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.virtual_server import VirtualServer

@@ -8,7 +8,7 @@ from typing import Optional
 
 from ryu_haslb.openflow.packets.frame import MAX_FRAME_LENGTH
 from ryu_haslb.openflow.packets.martians import is_unicast
-from ryu_haslb.openflow.wire import ETHERTYPE_IPV4
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4
 
 #: The number of ICMP in an IPv4 header.
 PROTOCOL_ICMP = 1

@@ -17,7 +17,7 @@ from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authe
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import RegistrationRequest
 from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP, checksum
-from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, PROTOCOL_UDP
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP
 
 #: The SPI of probes. The highest but one: operators count from 256 on.
 PROBE_SPI = 0xFFFFFFFE

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.mobile_ip.reply_reader import ReplyFields, read_registration_reply
 from ryu_haslb.openflow.packets.icmp import checksum
-from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, PROTOCOL_UDP
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP
 
 _ETHERNET = Struct("!6x6sH")
 _IPV4 = Struct("!BxH2xHxB2x4s4s")

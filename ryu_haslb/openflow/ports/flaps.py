@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from itertools import islice
 
-from ryu_haslb.openflow.wire_ports import MAX_PORTS, PortChange
+from ryu_haslb.openflow.wire.ports import MAX_PORTS, PortChange
 
 LOG = logging.getLogger(__name__)
 

@@ -26,8 +26,9 @@ from socket import inet_ntoa
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import ProbeKind
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule, chassis_address
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, ipv4_from
@@ -44,9 +45,9 @@ from ryu_haslb.openflow.packets.probe_frames import (
     registration_request,
 )
 from ryu_haslb.openflow.packets.reply_frame import read_reply
-from ryu_haslb.openflow.pipeline import Purpose, Rule, chassis_address
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire_packet import packet_out
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.packet import packet_out
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.probing import Outcome, Target
 

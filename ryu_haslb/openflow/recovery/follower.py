@@ -23,15 +23,14 @@ from __future__ import annotations
 import logging
 from typing import Optional
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import MEMORY_COOKIES, PURPOSE_MASK, Table
+from ryu_haslb.openflow.flow_tables.pipeline import MEMORY_COOKIES, PURPOSE_MASK, Table
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerEvent, FollowerState
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
 from ryu_haslb.openflow.sessions.session_key import KeyReading
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_flow_monitor import (
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_monitor import (
     ONF_ET_FLOW_MONITOR_PAUSED,
     ONFFME_DELETED,
     ONFFMF_ACTIONS,
@@ -44,6 +43,7 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     is_flow_monitor_reply,
     read_monitor_notice,
 )
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 LOG = logging.getLogger(__name__)
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 import logging
 from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import (
+from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.wire.multipart import (
     FlowStats,
     flow_stats,
     flow_stats_request,
@@ -25,6 +24,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats,
     table_stats_request,
 )
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, COOKIE_MARK_MASK, cookie_of
 
 LOG = logging.getLogger(__name__)

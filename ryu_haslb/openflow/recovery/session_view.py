@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire import oxm_header, set_field
-from ryu_haslb.openflow.wire_multipart import FlowStats, without_max_len
+from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.wire.multipart import FlowStats, without_max_len
+from ryu_haslb.openflow.wire.wire import oxm_header, set_field
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: Targets that are remembered of one switch: real servers, times the ways in which the rules of one were written; and

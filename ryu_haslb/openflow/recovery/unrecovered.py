@@ -18,14 +18,14 @@ from collections.abc import Mapping
 from typing import Optional, Union
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow import wire, wire_packet
+from ryu_haslb.openflow.delivery.table_output import TableOutput
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import Recovery, Status
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.table_output import TableOutput
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire import packet, wire
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
@@ -151,7 +151,7 @@ class UnrecoveredSessions:
             if status is Status.UNREAD:
                 if not self._table_output.is_usable:
                     return DropReason.RECOVERY_PENDING
-                return wire_packet.return_to_session(tag)
+                return packet.return_to_session(tag)
         return None
 
     @property

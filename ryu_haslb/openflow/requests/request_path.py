@@ -26,8 +26,10 @@ from collections.abc import Mapping
 from typing import Final, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.learning import Learning
+from ryu_haslb.openflow.delivery.table_output import PROBE_TAG, TableOutput
+from ryu_haslb.openflow.doubt.replies import Replies
+from ryu_haslb.openflow.flow_tables.pipeline import REPLY_PURPOSES, Purpose, chassis_address
+from ryu_haslb.openflow.learning.table import Learning
 from ryu_haslb.openflow.neighbours.adjacencies import Adjacencies
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.backlog import Load
@@ -41,15 +43,13 @@ from ryu_haslb.openflow.packets.frame import (
     without_vlan_tag,
 )
 from ryu_haslb.openflow.packets.icmp import echo_reply
-from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
 from ryu_haslb.openflow.probes.questions import Questions
 from ryu_haslb.openflow.recovery.unrecovered import UnrecoveredSessions
-from ryu_haslb.openflow.replies import Replies
-from ryu_haslb.openflow.request_checks import RequestChecks
+from ryu_haslb.openflow.requests.checks import RequestChecks
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.sockets.held_channel import HeldChannel
-from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
+from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
@@ -144,7 +144,7 @@ class RequestPath:
     def on_packet_in(self, message: bytes, now: float) -> bool:
         """Handle a packet-in. False when it was not caused by a rule of ours."""
         try:
-            punted = wire_packet.read_packet_in(message)
+            punted = packet.read_packet_in(message)
         except wire.MalformedMessage:
             return False
         channel = self._way
@@ -249,11 +249,11 @@ class RequestPath:
             and self.table_output.is_usable
             and real not in self.rules.moved
         ):
-            channel.transmit(wire_packet.packet_out_to_session(session.tag, frame))
+            channel.transmit(packet.packet_out_to_session(session.tag, frame))
             return
         if session is not None:
             self.rules.install(session)
-        channel.transmit(wire_packet.packet_out(self._actions[real], frame))
+        channel.transmit(packet.packet_out(self._actions[real], frame))
 
     def _forward_unrecovered(self, channel: Channel, frame: bytes, forward: Union[bytes, DropReason]) -> None:
         """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
@@ -262,7 +262,7 @@ class RequestPath:
             self._balancer.client_counts.record_unread(self._request.client)
         elif self._balancer.decision.count_forwarded(self._request):
             self.admission.backlog.requests += 1
-            channel.transmit(wire_packet.packet_out(forward, frame))
+            channel.transmit(packet.packet_out(forward, frame))
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
         """A request was returned to a session rule that is not there: it never was, or it has timed out.
@@ -288,7 +288,7 @@ class RequestPath:
             return
         self.admission.backlog.requests += 1
         self.rules.on_missing(session)
-        channel.transmit(wire_packet.packet_out(actions, frame))
+        channel.transmit(packet.packet_out(actions, frame))
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
@@ -324,7 +324,7 @@ class RequestPath:
             reply = echo_reply(untagged, chassis_address(self._datapath_id), untagged[IPV4_DST:UDP_HEADER])
             if reply is not None:
                 tag = wire.push_vlan(vlan) if vlan else b""
-                channel.transmit(wire_packet.packet_out(tag + wire.output(port), reply))
+                channel.transmit(packet.packet_out(tag + wire.output(port), reply))
 
     def _on_adjacencies_updated(self, moved: set[RealServer]) -> None:
         """The session rules of real servers that have moved are installed again."""

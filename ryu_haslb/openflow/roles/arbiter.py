@@ -15,9 +15,9 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Optional, Protocol
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire_role import ControllerRole, RoleReply, read_role_reply, read_role_status, role_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.role import ControllerRole, RoleReply, read_role_reply, read_role_status, role_request
 
 LOG = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ from ryu_haslb.configuration.model import MAX_SESSIONS
 from ryu_haslb.openflow.recovery.session_view import Budget
 from ryu_haslb.openflow.roles.arbiter import Arbiter, Listener, Role
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply
+from ryu_haslb.openflow.wire.role import UNDEFINED_GENERATION, ControllerRole, RoleReply
 
 LOG = logging.getLogger(__name__)
 

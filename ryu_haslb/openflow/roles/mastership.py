@@ -27,13 +27,13 @@ from __future__ import annotations
 import logging
 from typing import Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.roles.arbiter import Arbiter, Listener, Role
 from ryu_haslb.openflow.roles.lease import Lease
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire_multipart import has_more
-from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply, is_newer, next_generation
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.multipart import has_more
+from ryu_haslb.openflow.wire.role import UNDEFINED_GENERATION, ControllerRole, RoleReply, is_newer, next_generation
 
 LOG = logging.getLogger(__name__)
 

@@ -20,13 +20,13 @@ import logging
 from collections.abc import Iterator
 from itertools import islice
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
-from ryu_haslb.openflow.rule_messages import SessionRule
+from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, Backoff
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME
+from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.sessions.rule_room import RuleRoom
-from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 
 LOG = logging.getLogger(__name__)

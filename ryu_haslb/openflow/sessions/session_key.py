@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.key_rules import STANDING_COOKIES, holds_key, ignores_normal, key_number, keys_in
-from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.flow_tables.key_rules import STANDING_COOKIES, holds_key, ignores_normal, key_number, keys_in
+from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Seconds without a part of the reply after which the switch is served without the keys of an earlier run.

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from struct import Struct
 
-from ryu_haslb.openflow.errors import ProtocolError
-from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPMP_FLOW, OFPMPF_REPLY_MORE, OFPT_METER_MOD
+from ryu_haslb.openflow.wire.errors import ProtocolError
+from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION, OFPMP_FLOW, OFPMPF_REPLY_MORE, OFPT_METER_MOD
 
 #: What the length field leaves out.
 _WRAP = 1 << 16

@@ -24,8 +24,8 @@ from enum import Enum
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.wire.wire import (
     HEADER,
     OFP_VERSION,
     OFPET_HELLO_FAILED,

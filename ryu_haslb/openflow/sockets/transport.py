@@ -3,7 +3,7 @@
 The engine reads eight bytes at a time, parses every message into objects and puts each into a queue. This transport
 reads everything that has arrived at once and offers each message to a handler first. What the handler takes is handled
 at once, and all replies to one read leave in one write. Of the other messages the engine parses hello and features, and
-:mod:`.wire_ports` reads those about ports, after :mod:`.screening` has checked them. A peer that breaks the protocol
+:mod:`.wire.ports` reads those about ports, after :mod:`.screening` has checked them. A peer that breaks the protocol
 costs one log line, and its connection.
 
 Sending never blocks. If a switch does not read what it is sent, only reading from that switch is suspended.
@@ -31,8 +31,6 @@ from ryu_haslb.engine import (
     ofp_event,
     ofproto_parser,
 )
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.arrivals import Arrivals
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
@@ -40,8 +38,10 @@ from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.outbox import Outbox
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
-from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_MULTIPART_REPLY, OFPT_PACKET_IN
-from ryu_haslb.openflow.wire_ports import Ports
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.wire.ports import Ports
+from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION, OFPT_MULTIPART_REPLY, OFPT_PACKET_IN
 
 LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow.wire import OFP_VERSION, OFPT_MULTIPART_REQUEST, MalformedMessage
+from ryu_haslb.openflow.wire.wire import OFP_VERSION, OFPT_MULTIPART_REQUEST, MalformedMessage
 
 OFPMP_DESC = 0
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow.wire import OFP_VERSION, OFPP_ANY, OFPT_MULTIPART_REQUEST, MalformedMessage
-from ryu_haslb.openflow.wire_multipart import MULTIPART_HEADER_LENGTH
+from ryu_haslb.openflow.wire.multipart import MULTIPART_HEADER_LENGTH
+from ryu_haslb.openflow.wire.wire import OFP_VERSION, OFPP_ANY, OFPT_MULTIPART_REQUEST, MalformedMessage
 
 OFPMP_PORT_STATS = 4
 OFPMP_GROUP_FEATURES = 8

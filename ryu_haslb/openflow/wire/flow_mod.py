@@ -7,7 +7,7 @@ from itertools import groupby
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.wire import (
     OFP_NO_BUFFER,
     OFP_VERSION,
     OFPG_ANY,

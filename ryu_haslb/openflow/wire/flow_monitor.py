@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL, ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.wire import (
     OFP_VERSION,
     OFPMP_EXPERIMENTER,
     OFPP_ANY,
@@ -24,8 +26,6 @@ from ryu_haslb.openflow.wire import (
     OFPT_MULTIPART_REQUEST,
     MalformedMessage,
 )
-from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL, ONF_EXPERIMENTER_ID
-from ryu_haslb.openflow.wire_multipart import FlowStats
 
 ONFMP_FLOW_MONITOR = 1870
 ONF_ET_FLOW_MONITOR_CANCEL = 1870

@@ -6,7 +6,7 @@ import struct
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.wire import (
     HEADER,
     OFP_VERSION,
     OFPCML_NO_BUFFER,

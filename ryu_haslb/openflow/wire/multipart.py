@@ -10,7 +10,8 @@ from itertools import islice
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL
+from ryu_haslb.openflow.wire.wire import (
     OFP_VERSION,
     OFPAT_OUTPUT,
     OFPG_ANY,
@@ -29,7 +30,6 @@ from ryu_haslb.openflow.wire import (
     oxm_fields,
     oxm_header,
 )
-from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL
 
 _REQUEST = Struct("!BBHIHH4x")
 _REPLY = Struct("!8xHH4x")

@@ -6,7 +6,7 @@ import struct
 from struct import Struct
 from typing import Final, Optional
 
-from ryu_haslb.openflow.wire import (
+from ryu_haslb.openflow.wire.wire import (
     OFP_NO_BUFFER,
     OFP_VERSION,
     OFPAT_SET_FIELD,

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.errors import ProtocolError
-from ryu_haslb.openflow.wire import OFPPC_PORT_DOWN, OFPPR_DELETE, OFPPS_LINK_DOWN
-from ryu_haslb.openflow.wire_multipart import MULTIPART_HEADER_LENGTH, has_more
+from ryu_haslb.openflow.wire.errors import ProtocolError
+from ryu_haslb.openflow.wire.multipart import MULTIPART_HEADER_LENGTH, has_more
+from ryu_haslb.openflow.wire.wire import OFPPC_PORT_DOWN, OFPPR_DELETE, OFPPS_LINK_DOWN
 
 #: Ports that one switch may have. Each takes some 150 bytes, also of a peer that only passes for a switch.
 MAX_PORTS = 8192

@@ -7,8 +7,8 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.wire import OFP_VERSION, OFPT_EXPERIMENTER, MalformedMessage
-from ryu_haslb.openflow.wire_flow_mod import ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire.flow_mod import ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire.wire import OFP_VERSION, OFPT_EXPERIMENTER, MalformedMessage
 
 OFPT_ROLE_REQUEST = 24
 ONF_ET_ROLE_STATUS = 1911

@@ -1,8 +1,8 @@
 """OpenFlow 1.3 messages, packed and unpacked by hand (OpenFlow 1.3.5, section 7).
 
 This file has OpenFlow's constants, the header, match fields (OXM), actions, and the smallest messages.
-``wire_packet.py`` has packet-ins and packet-outs, ``wire_flow_mod.py`` flow-mods, meter-mods and bundles,
-``wire_multipart.py`` the statistics, ``wire_role.py`` the roles, ``wire_flow_monitor.py`` the flow monitor.
+``packet.py`` has packet-ins and packet-outs, ``flow_mod.py`` flow-mods, meter-mods and bundles,
+``multipart.py`` the statistics, ``role.py`` the roles, ``flow_monitor.py`` the flow monitor.
 
 Ryu builds the same messages, a hundred times slower. The tests compare each function with what Ryu builds or reads.
 """
@@ -16,7 +16,7 @@ from struct import Struct
 from typing import Final, NamedTuple, Optional, Union
 
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow.error_names import error_name
+from ryu_haslb.openflow.wire.error_names import error_name
 
 OFP_VERSION = 4
 

@@ -18,7 +18,7 @@ from ryu_haslb.cluster.sharing import INHERITED_WEIGHT_TIMEOUT, Sharing
 from ryu_haslb.cluster.weight_rows import weight_rows
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.dfp.weight_table import AgentAddress, Server, WeightRow
-from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT
+from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.health import Health

@@ -17,7 +17,7 @@ from ryu_haslb.cluster.rows import Columns
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.configuration.ios.writer import write_configuration
-from ryu_haslb.control import configuring, unattended
+from ryu_haslb.control import configuring, reloading
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.cluster_rollback import ClusterRollback, NotCommittedError
 from ryu_haslb.control.rollback import RETRY_INTERVAL, NotArmedError
@@ -135,7 +135,7 @@ def test_the_leader_rolls_back_whichever_member_has_begun_to_wait(members: Membe
     members.pass_time(300.0)
     assert not members.standby.rollback.is_due(members.standby.now)
     assert members.leader.rollback.is_due(members.leader.now)
-    unattended.roll_back(members.leader.application)
+    reloading.roll_back(members.leader.application)
     members.database.report()
     assert members.leader.text == members.standby.text == members.before
     assert members.database.rows[ROLLBACK.table] is None
@@ -150,7 +150,7 @@ def test_a_new_leader_rolls_back_what_its_predecessor_was_to(members: Members) -
     successor = members.standby
     successor.member.election.state = members.leader.member.state
     assert successor.rollback.is_due(successor.now)
-    unattended.roll_back(successor.application)
+    reloading.roll_back(successor.application)
     assert successor.text == members.before
 
 
@@ -272,7 +272,7 @@ def test_rows_that_no_member_writes_do_not_end_the_waiting_for_a_change(members:
     members.database.report()
     members.pass_time(300.0)
     assert members.leader.rollback.is_due(members.leader.now)
-    unattended.roll_back(members.leader.application)
+    reloading.roll_back(members.leader.application)
     assert members.leader.text == members.before
     assert members.database.rows[ROLLBACK.table] is None
 
@@ -313,7 +313,7 @@ def test_a_leader_that_cannot_read_what_is_in_force_rolls_it_back_all_the_same(m
     members.database.members = [older]
     members.pass_time(300.0)
     older.member.election.state = members.leader.member.state
-    unattended.roll_back(older.application)
+    reloading.roll_back(older.application)
     rolled_back = members.database.rows[CONFIGURATION.table]
     assert rolled_back is not None and rolled_back["text"] == members.before
     assert older.rollback.text is None

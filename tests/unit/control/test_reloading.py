@@ -12,11 +12,11 @@ import pytest
 from served_switch import CONFIGURATION, Served, purposes
 
 from ryu_haslb.app import HomeAgentLoadBalancing
-from ryu_haslb.control import configuring, unattended
+from ryu_haslb.control import configuring, reloading
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 
 @pytest.mark.parametrize("has_error", [False, True])
@@ -44,7 +44,7 @@ def test_sighup_ends_a_retirement_also_in_a_cluster_whatever_the_file_says(
         configure=served.fleet.configure,
     )
     application.end_retirement = lambda: HomeAgentLoadBalancing.end_retirement(application)
-    unattended.reload(application, cluster)
+    reloading.reload(application, cluster)
     served.transport.answer()
     assert not served.fleet.is_retired
     assert served.is_connected

@@ -10,7 +10,7 @@ from control_process import Application
 
 from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.ios.writer import write_configuration
-from ryu_haslb.control import configuring, unattended
+from ryu_haslb.control import configuring, reloading
 from ryu_haslb.control.commands import execute
 from ryu_haslb.control.rollback import MAX_MINUTES, RETRY_INTERVAL, NotArmedError, Rollback, RollingBackError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -36,7 +36,7 @@ def test_what_is_not_confirmed_rolls_back_when_the_time_is_over(caplog: pytest.L
     configuring.apply_commands(application, WEIGHT, "command")
     assert not application.rollback.is_due(1299.9)
     assert application.rollback.is_due(1300.0)
-    unattended.roll_back(application)
+    reloading.roll_back(application)
     assert write_configuration(application.configuration) == before
     assert not application.rollback.is_due(1e9)
     assert "the change was not confirmed in time" in caplog.text
@@ -86,7 +86,7 @@ def test_a_roll_back_that_fails_is_tried_again(
     monkeypatch.setattr(application, "commit_configuration", refuse)
     with monkeypatch.context() as context:
         context.setattr(time, "monotonic", lambda: 5000.0)
-        unattended.roll_back(application)
+        reloading.roll_back(application)
     assert "it failed, and is tried again" in caplog.text
     assert not application.rollback.is_due(5000.0)
     assert application.rollback.is_due(5000.0 + RETRY_INTERVAL)

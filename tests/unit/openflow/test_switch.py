@@ -11,9 +11,9 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Dot1Q, Ether
 from wired_switch import MACS, OTHER, REALS, VIRTUAL, Wired, goes_to
 
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.overload.backlog import Load
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
 
 

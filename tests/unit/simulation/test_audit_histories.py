@@ -8,10 +8,10 @@ import pytest
 from budget import seconds, some
 
 from ryu_haslb.configuration.model import ProbeKind
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import FIRST_METER, PURPOSE_MASK, REPLY_METER, Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, PURPOSE_MASK, REPLY_METER, Purpose
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
-from ryu_haslb.openflow.wire_flow_mod import apply_actions
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
 from simulation.flow_table import Flow

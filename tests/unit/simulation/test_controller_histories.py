@@ -8,11 +8,11 @@ from itertools import product
 import pytest
 from budget import seconds, some
 
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.recovery import rule_reading
 from ryu_haslb.openflow.roles import mastership
 from ryu_haslb.openflow.roles.mastership import Mastership
-from ryu_haslb.openflow.wire_role import is_newer
+from ryu_haslb.openflow.wire.role import is_newer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable

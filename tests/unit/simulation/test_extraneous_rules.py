@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ryu_haslb.configuration.model import ProbeKind
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import FIRST_METER, PIPELINE, SESSION_PRIORITY, Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, PIPELINE, SESSION_PRIORITY, Purpose
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match, match_of
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match, match_of
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
 from simulation.flow_mods import FlowMods

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from budget import seconds, some
 
-from ryu_haslb.openflow.port_flaps import MAX_CHANGES
+from ryu_haslb.openflow.ports.flaps import MAX_CHANGES
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

@@ -13,7 +13,7 @@ import pytest
 from budget import seconds, some
 
 from ryu_haslb.configuration.model import Datapath, ProbeKind, Switching
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

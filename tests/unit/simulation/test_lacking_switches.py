@@ -9,8 +9,8 @@ import pytest
 from budget import seconds, some
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
-from ryu_haslb.openflow.layout_choice import SwitchingSource
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.capabilities.layout_choice import SwitchingSource
 from simulation.datapath import Capabilities
 from simulation.faults import Fault
 from simulation.packet import METADATA

@@ -11,8 +11,8 @@ from tested_switch import DELAY, SPEED, STEP, TestedSwitch
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Datapath, Switching
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.switch_test import lag_trial, packet_trials
 from ryu_haslb.switch_test.examination import TRIALS, Findings
 from ryu_haslb.switch_test.trial import Result, ignored

@@ -10,8 +10,8 @@ from typing import Callable
 import pytest
 from tested_switch import DELAY, TestedSwitch
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.openflow.capabilities.capabilities import Capability
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.switch_test import exchange
 from ryu_haslb.switch_test.examination import MAX_RECONNECTIONS, Findings
 from ryu_haslb.switch_test.trial import Result

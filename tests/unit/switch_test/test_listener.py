@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 from socket_switch import SocketSwitch
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPMP_FLOW, OFPT_MULTIPART_REPLY
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION, OFPMP_FLOW, OFPT_MULTIPART_REPLY
 from ryu_haslb.switch_test import link, listener
 from ryu_haslb.switch_test.link import MAX_UNSENT_OF_STRANGER, Link, LinkClosedError, Time
 from ryu_haslb.switch_test.listener import MAX_PENDING, MAX_REFUSAL_LINES, Listener, StoppedError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from haslb_lab.cluster.rule_record import Rule, RuleRecord, split
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match
-from ryu_haslb.openflow.wire_flow_monitor import ONFFMF_ACTIONS, ONFFMF_ADD, flow_monitor_request
-from ryu_haslb.openflow.wire_role import ControllerRole, role_request
+from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.openflow.wire.flow_monitor import ONFFMF_ACTIONS, ONFFMF_ADD, flow_monitor_request
+from ryu_haslb.openflow.wire.role import ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch

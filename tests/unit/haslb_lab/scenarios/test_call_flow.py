@@ -23,7 +23,7 @@ from haslb_lab.scenarios.reach import left_out
 from haslb_lab.scenarios.scenario import find
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 PDSN, VIRTUAL = IPv4Address("15.1.1.51"), IPv4Address("10.1.1.10")
 HOME_AGENTS = {"HA1-7600": IPv4Address("10.1.1.51"), "HA2-7600": IPv4Address("10.1.1.52")}

@@ -9,9 +9,9 @@ import pytest
 from served_switch import CONFIGURATION, Served
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import PIPELINE, Purpose
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, match
+from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, Purpose
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, match
 
 FARM, SERVER = CONFIGURATION.farms["HAFARM"], CONFIGURATION.virtual_servers["MIPSLB"]
 #: Each has as many rules as before, with the same actions, but for other addresses.

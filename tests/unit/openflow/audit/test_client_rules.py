@@ -6,8 +6,8 @@ import pytest
 from served_switch import Served
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow.pipeline import FIRST_METER
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, match
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, match
 
 FLOOD, QUIET = b"\x0f\x01\x01\x65", b"\x0f\x01\x01\x66"
 MODIFY, DELETE = ofproto_v1_3.OFPFC_MODIFY, ofproto_v1_3.OFPFC_DELETE

@@ -6,9 +6,9 @@ import pytest
 
 from ryu_haslb.openflow.audit import extraneous as module
 from ryu_haslb.openflow.audit.extraneous import MAX_RULES, MAX_SUSPECTED, Extraneous, extraneous
-from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table
-from ryu_haslb.openflow.rule_messages import SentRule
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from itertools import count
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.audit.meter_audit import COMPARE_INTERVAL, MAX_ATTEMPTS, MeterAudit, Repair
+from ryu_haslb.openflow.wire import wire
 
 METER, RATE, BURST = 7, 500, 50
 WANTED = {METER: RATE}

@@ -6,8 +6,8 @@ import pytest
 from served_switch import Served
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire_flow_mod import FlowMod
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod
 
 
 @pytest.mark.parametrize("seconds", range(1, 24, 2))

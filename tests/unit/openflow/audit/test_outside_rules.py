@@ -11,10 +11,10 @@ from fake_switch import FakeTransport
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.pipeline import FIRST_METER, PIPELINE, Action, Purpose, Rule, Table, chassis_address
-from ryu_haslb.openflow.port_changes import MAX_PORT_CHANGES, PORTS_INTERVAL
-from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, PIPELINE, Action, Purpose, Rule, Table, chassis_address
+from ryu_haslb.openflow.flow_tables.standing_rules import client_rules, standing_rules
+from ryu_haslb.openflow.ports.changes import MAX_PORT_CHANGES, PORTS_INTERVAL
 from ryu_haslb.slb.balancer import Balancer
 
 PORTS = (

@@ -9,10 +9,10 @@ import pytest
 from fake_switch import FakeSwitch, FakeTransport, message
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.capabilities import CAPABILITIES, Capabilities, Capability
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.wire_description import MAX_LENGTH, Description, description_request, read_description
+from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capabilities, Capability
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import MAX_LENGTH, Description, description_request, read_description
 from ryu_haslb.show.switches import facts_of
 from ryu_haslb.slb.balancer import Balancer
 

@@ -7,8 +7,7 @@ from typing import Optional
 
 import pytest
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.normal_check import (
+from ryu_haslb.openflow.capabilities.normal_check import (
     MAX_READINGS,
     MAX_WINDOWS,
     PACKETS,
@@ -17,9 +16,10 @@ from ryu_haslb.openflow.normal_check import (
     SILENT_WINDOWS,
     NormalCheck,
 )
-from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, Purpose
-from ryu_haslb.openflow.wire_features import OFPMP_PORT_STATS
-from ryu_haslb.openflow.wire_ports import MAX_PORTS
+from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX, Purpose
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.features import OFPMP_PORT_STATS
+from ryu_haslb.openflow.wire.ports import MAX_PORTS
 
 PORTS = (1, 2, 3)
 

@@ -14,16 +14,16 @@ from served_switch import CONFIGURATION, Served
 from tested_switch import TestedSwitch
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow.layout_choice import LayoutChoice, SwitchingSource
-from ryu_haslb.openflow.switch_records import (
+from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice, SwitchingSource
+from ryu_haslb.openflow.capabilities.switch_records import (
     MAX_FILE_SIZE,
     SwitchRecord,
     SwitchRecordError,
     parse_record,
     read_records,
 )
-from ryu_haslb.openflow.wire import OFPBAC_BAD_OUT_PORT, OFPET_BAD_ACTION, Error
-from ryu_haslb.openflow.wire_description import Description
+from ryu_haslb.openflow.wire.description import Description
+from ryu_haslb.openflow.wire.wire import OFPBAC_BAD_OUT_PORT, OFPET_BAD_ACTION, Error
 from ryu_haslb.switch_test.examination import Examination
 from ryu_haslb.switch_test.report import as_json
 

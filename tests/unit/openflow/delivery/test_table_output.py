@@ -6,8 +6,8 @@ import pytest
 from fake_switch import FakeSwitch
 from wired_switch import PORTS, VIRTUAL, Wired, goes_to
 
-from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import tag_of
 
@@ -40,7 +40,7 @@ def test_output_to_table_is_tried_before_a_request_depends_on_it() -> None:
 def test_a_switch_that_rejects_output_to_table_loses_no_request(reason: tuple[int, int]) -> None:
     """OFPBAC_BAD_OUT_PORT; OFPBRC_BAD_LEN stands for what else a switch may say."""
     fake = FakeSwitch()
-    fake.rejects = lambda message: reason if wire_packet.is_return_to_session(message) else None
+    fake.rejects = lambda message: reason if packet.is_return_to_session(message) else None
     wired = Wired(fake=fake)
     wired.request("anna")
     wired.settle()

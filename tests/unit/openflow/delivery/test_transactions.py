@@ -10,9 +10,9 @@ import pytest
 from fake_switch import FakeTransport, messages_of
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME, Transactions
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, bundle
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME, Transactions
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, bundle
 
 
 class Sent(FakeTransport):

@@ -15,12 +15,12 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from ryu_haslb.configuration.model import Configuration, RealServer, Route, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.connection import Connection
+from ryu_haslb.openflow.fleet.connection import Connection
+from ryu_haslb.openflow.flow_tables.pipeline import REPLY_METER, Purpose, chassis_address
 from ryu_haslb.openflow.overload.meters import MAX_REPLY_RATE, UPDATE_INTERVAL
 from ryu_haslb.openflow.packets.reply_frame import read_reply
-from ryu_haslb.openflow.pipeline import REPLY_METER, Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer as Real

@@ -15,11 +15,11 @@ from scapy.layers.l2 import ARP, Ether
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.connection import Connection
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
-from ryu_haslb.openflow.standing_rules import standing_rules
+from ryu_haslb.openflow.fleet.connection import Connection
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 
@@ -301,7 +301,7 @@ def test_ports_are_followed_once_because_of_a_description_and_of_rejected_floods
     reply = message(wire.OFPT_MULTIPART_REPLY, int.from_bytes(asked[4:8], "big"), bytes(8) + bytes(1056))
     assert [connected.transport.deliver(reply) for _ in range(3)] == [True, False, False]
     assert len(followed) == 1
-    out = wire_packet.packet_out(wire.output(wire.OFPP_FLOOD), bytes(60))
+    out = packet.packet_out(wire.output(wire.OFPP_FLOOD), bytes(60))
     rejection = error(out, (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT))
     assert [connected.transport.deliver(rejection) for _ in range(3)] == [True] * 3
     assert len(followed) == 2

@@ -13,15 +13,15 @@ from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 
 from ryu_haslb.configuration.model import Configuration, Datapath, Switching
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, RULES_PER_SECOND, Connection
-from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
-from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
-from ryu_haslb.openflow.retirement import Conclude
-from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
+from ryu_haslb.openflow.fleet.connection import BARRIER_TIMEOUT, RULES_PER_SECOND, Connection
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
+from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, Purpose, chassis_address
+from ryu_haslb.openflow.installation.retirement import Conclude
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_filter import EVERY_SESSION
 

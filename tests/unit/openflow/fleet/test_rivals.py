@@ -8,9 +8,9 @@ from served_switch import STRANGER, Served, sent_kinds
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.audit.audit import AUDIT_INTERVAL
-from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
-from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, MAX_WAITING
+from ryu_haslb.openflow.fleet.connection import BARRIER_TIMEOUT
+from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT, MAX_WAITING
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 
 
 def test_a_connection_that_answers_echo_requests_keeps_its_datapath_id(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
-from ryu_haslb.openflow.key_rules import KEY_LENGTH, key_rules, keys_in
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH, key_rules, keys_in
+from ryu_haslb.openflow.flow_tables.pipeline import (
     CHASSIS_PREFIX,
     PURPOSE_MASK,
     Purpose,
@@ -21,9 +21,9 @@ from ryu_haslb.openflow.pipeline import (
     dispatch_match,
     no_packet,
 )
-from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.openflow.wire_flow_mod import match
-from ryu_haslb.openflow.wire_multipart import flow_stats
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
+from ryu_haslb.openflow.wire.flow_mod import match
+from ryu_haslb.openflow.wire.multipart import flow_stats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, UNKEYED
 from ryu_haslb.slb.session_keys import MAX_KEYS
 

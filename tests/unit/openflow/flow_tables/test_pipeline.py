@@ -6,8 +6,16 @@ import re
 
 import pytest
 
-from ryu_haslb.openflow import pipeline
-from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Action, Purpose, Rule, Table, session_match
+from ryu_haslb.openflow.flow_tables import pipeline
+from ryu_haslb.openflow.flow_tables.pipeline import (
+    PIPELINE,
+    SESSION_PRIORITY,
+    Action,
+    Purpose,
+    Rule,
+    Table,
+    session_match,
+)
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 

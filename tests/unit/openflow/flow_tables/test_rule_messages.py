@@ -13,9 +13,9 @@ import pytest
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.doubt.replies import copying_rules
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.pipeline import (
     FIRST_METER,
     REPLY_PURPOSES,
     SESSION_PRIORITY,
@@ -26,9 +26,10 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
-from ryu_haslb.openflow.replies import copying_rules
-from ryu_haslb.openflow.rule_messages import SessionRule
-from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
+from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.standing_rules import client_rules, standing_rules
+from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, UNKEYED
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -43,7 +44,7 @@ RULES = [
     Rule(Purpose.COPY_REPLY),
     Rule(Purpose.DROP_UNPROTECTED, {"in_port": 3, "eth_type": 0x0800, "ipv4_src": ("10.1.1.0", "255.255.255.0")}),
 ]
-#: What rules of the learning table alone do (test_learning.py).
+#: What rules of the learning table alone do (learning/test_table.py).
 ONLY_LEARNING = {Action.FLOOD_AND_GOTO_SOURCES, Action.FORWARD_AND_GOTO_SOURCES}
 parser = ofproto_v1_3_parser
 XID = 7

@@ -9,7 +9,7 @@ from fake_switch import FakeSwitch, FakeTransport, decoded, packet_in
 from served_switch import CONFIGURATION, Served, purposes
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow.pipeline import Purpose, Table
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Table
 
 
 def kinds(messages: list[bytes]) -> list[int]:

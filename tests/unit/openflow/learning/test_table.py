@@ -9,11 +9,13 @@ import pytest
 from fake_switch import FakeSwitch, FakeTransport, error
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.layout import Layout, flood_to
-from ryu_haslb.openflow.layout_choice import LayoutChoice
-from ryu_haslb.openflow.learned_rules import MIN_SLICED
-from ryu_haslb.openflow.learning import (
+from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
+from ryu_haslb.openflow.flow_tables.pipeline import Action, Purpose, Rule, Table
+from ryu_haslb.openflow.learning.learned_rules import MIN_SLICED
+from ryu_haslb.openflow.learning.table import (
     DEAF_INTERVAL,
     MAX_ADDRESSES,
     MAX_ADDRESSES_OF_PORT,
@@ -22,12 +24,11 @@ from ryu_haslb.openflow.learning import (
     Learning,
     Numbers,
 )
-from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
 from ryu_haslb.openflow.sessions.flow_mod_pace import INITIAL_WINDOW
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire_description import Description
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table
-from ryu_haslb.openflow.wire_ports import MAX_PORTS
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, goto_table
+from ryu_haslb.openflow.wire.ports import MAX_PORTS
 
 LAYOUT = Layout(Switching.LEARN)
 OWN = bytes.fromhex("0251b7000001")

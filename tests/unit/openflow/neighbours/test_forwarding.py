@@ -10,11 +10,11 @@ from fake_switch import decoded
 from farm_builder import Bench
 
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
+from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import chassis_address
-from ryu_haslb.openflow.rule_messages import SessionRule
+from ryu_haslb.openflow.wire import wire
 
 MAC = b"\x02\0\0\0\0\x51"
 CHASSIS = "02:51:b7:00:00:09"

@@ -22,8 +22,8 @@ from ryu_haslb.configuration.model import (
     VlanInterface,
 )
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.neighbours.neighbour import PROBE_INTERVAL, REFRESH_INTERVAL
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address, probe_address
+from ryu_haslb.openflow.neighbours.arp_probing import PROBE_INTERVAL, REFRESH_INTERVAL
 from ryu_haslb.openflow.neighbours.neighbour_discovery import (
     MAX_LEARNED_VLANS,
     MAX_SPREAD_BURST,
@@ -31,7 +31,7 @@ from ryu_haslb.openflow.neighbours.neighbour_discovery import (
     NeighbourDiscovery,
 )
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.pipeline import chassis_address, probe_address
+from ryu_haslb.openflow.wire import wire
 
 REAL = RealServer(IPv4Address("10.1.1.51"))
 MAC = "02:00:00:00:00:51"

@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import (
     VlanInterface,
     next_hop_of,
 )
-from ryu_haslb.openflow.neighbours.neighbour import (
+from ryu_haslb.openflow.neighbours.arp_probing import (
     CHALLENGE_TIMEOUT,
     CLAIM_INTERVAL,
     FLAP_INTERVAL,

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VlanInterface
-from ryu_haslb.openflow.neighbours.neighbour import CHALLENGE_PROBE_INTERVAL, CHALLENGE_PROBES, CHALLENGE_TIMEOUT
+from ryu_haslb.openflow.neighbours.arp_probing import CHALLENGE_PROBE_INTERVAL, CHALLENGE_PROBES, CHALLENGE_TIMEOUT
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.neighbours import Neighbours
 from ryu_haslb.openflow.neighbours.places import Location, PlaceState, Probe

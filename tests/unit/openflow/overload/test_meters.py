@@ -20,7 +20,10 @@ from ryu_haslb.configuration.model import (
     default_probe,
 )
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.flow_tables import rule_messages
+from ryu_haslb.openflow.flow_tables.pipeline import ARP_METER, FIRST_METER, Purpose
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.overload.meters import (
@@ -30,10 +33,8 @@ from ryu_haslb.openflow.overload.meters import (
     Meters,
     delete_all,
 )
-from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, Purpose
-from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire_flow_mod import meter
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import meter
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request

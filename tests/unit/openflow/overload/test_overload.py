@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wired_switch import REALS, Wired, goes_to
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.overload.backlog import MAX_QUEUEING_DELAY
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
 
 

@@ -6,14 +6,14 @@ import gc
 
 import pytest
 
-from ryu_haslb.openflow.port_flaps import (
+from ryu_haslb.openflow.ports.flaps import (
     LOG_INTERVAL,
     MAX_CHANGES,
     MAX_CHANGES_OF_ALL,
     MAX_CHANGES_PER_TICK,
     PortFlaps,
 )
-from ryu_haslb.openflow.wire_ports import MAX_PORTS, PortChange
+from ryu_haslb.openflow.wire.ports import MAX_PORTS, PortChange
 
 
 def flap(flaps: PortFlaps, port: int, now: float) -> None:

@@ -15,11 +15,17 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from ryu_haslb.configuration.model import Configuration, Probe, ProbeKind, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, verify_authentication
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.flow_tables.pipeline import (
+    PROBE_METER,
+    Purpose,
+    chassis_address,
+    dispatch_address,
+    dispatch_match,
+)
 from ryu_haslb.openflow.packets.probe_frames import PROBE_SPI, Ends, RequestOfProbe, echo_request, registration_request
-from ryu_haslb.openflow.pipeline import PROBE_METER, Purpose, chassis_address, dispatch_address, dispatch_match
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import Target, TargetState

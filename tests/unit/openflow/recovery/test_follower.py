@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, monitor_notice, table_stats_reply
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.key_rules import key_rules
-from ryu_haslb.openflow.pipeline import (
+from ryu_haslb.openflow.flow_tables.key_rules import key_rules
+from ryu_haslb.openflow.flow_tables.pipeline import (
     SESSION_PRIORITY,
     Purpose,
     Table,
@@ -20,6 +19,7 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
 from ryu_haslb.openflow.recovery.follower import (
     LAG_INTERVAL,
     PACE,
@@ -31,9 +31,9 @@ from ryu_haslb.openflow.recovery.follower import (
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerState
 from ryu_haslb.openflow.recovery.rule_reading import REPLY_TIMEOUT
 from ryu_haslb.openflow.recovery.session_view import Budget
-from ryu_haslb.openflow.rule_messages import delivery_actions
-from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.openflow.wire_flow_monitor import (
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
+from ryu_haslb.openflow.wire.flow_monitor import (
     ONF_ET_FLOW_MONITOR_CANCEL,
     ONF_ET_FLOW_MONITOR_PAUSED,
     ONF_ET_FLOW_MONITOR_RESUMED,

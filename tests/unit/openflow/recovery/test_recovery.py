@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
+from ryu_haslb.openflow.flow_tables.pipeline import Table, chassis_address, session_match, session_rewrites
+from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import PACE, Recovery, Status
 from ryu_haslb.openflow.recovery.rule_reading import COUNT_TIMEOUT, REPLY_TIMEOUT
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
-from ryu_haslb.openflow.rule_messages import delivery_actions
-from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
+from ryu_haslb.openflow.wire.multipart import flow_stats, flow_stats_request, table_stats_request
 from ryu_haslb.slb import recovery_room
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session, tag_of

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from cluster_switch import FurtherConnection, Led, Member, Network
 
-from ryu_haslb.openflow.key_rules import KEY_LENGTH
-from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT
-from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.recovery.session_view import Budget, RuleTarget
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT
-from ryu_haslb.openflow.wire import OFPMP_FLOW
+from ryu_haslb.openflow.wire.wire import OFPMP_FLOW
 from ryu_haslb.slb.session_keys import MAX_KEYS
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 from statistics_replies import FlowRow, flow_stats_reply
 
-from ryu_haslb.openflow import wire, wire_flow_mod
 from ryu_haslb.openflow.recovery import session_view
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
-from ryu_haslb.openflow.wire_multipart import flow_stats
+from ryu_haslb.openflow.wire import flow_mod, wire
+from ryu_haslb.openflow.wire.multipart import flow_stats
 from ryu_haslb.slb.session import cookie_of
 
-MATCH = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+MATCH = flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
 
 
 def put(view: SessionView, targets: int, rules: int = 1, first: int = 1) -> None:
     """Rules that lead to so many ports."""
     for port in range(first, first + targets):
-        actions = wire_flow_mod.apply_actions(wire.output(port))
+        actions = flow_mod.apply_actions(wire.output(port))
         rows = [FlowRow(cookie_of(port << 16 | number), MATCH, actions) for number in range(rules)]
         for row in flow_stats(flow_stats_reply(*rows)):
             view.put(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster_switch import PORTS, Led, Network
 
-from ryu_haslb.openflow.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.recovery.follower import POLL_INTERVAL
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.roles.arbiter import Role

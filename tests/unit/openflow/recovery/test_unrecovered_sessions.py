@@ -5,9 +5,9 @@ from __future__ import annotations
 from statistics_replies import FlowRow
 from wired_switch import REALS, VIRTUAL, Wired, goes_to
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Purpose, session_match
-from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, session_match
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, tag_of
 

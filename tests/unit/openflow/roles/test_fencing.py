@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import (
     FENCING_TRANSITIONS,
@@ -13,7 +12,8 @@ from ryu_haslb.openflow.roles.fencing import (
     FencedMastership,
     Leadership,
 )
-from ryu_haslb.openflow.wire_role import OFPT_ROLE_REQUEST, ControllerRole, role_request
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.role import OFPT_ROLE_REQUEST, ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch

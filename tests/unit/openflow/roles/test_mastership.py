@@ -7,11 +7,11 @@ from typing import Any, Optional
 
 import pytest
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENEWAL_INTERVAL, Mastership
-from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS, ControllerRole
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.role import ONF_ET_ROLE_STATUS, ControllerRole
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.packet import METADATA

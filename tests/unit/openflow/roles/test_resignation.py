@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from cluster_switch import Led
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.fleet import RETURN_TIME
-from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.fleet.fleet import RETURN_TIME
+from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import QUESTION_INTERVAL
 from ryu_haslb.openflow.sessions import reinstallation
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
 from ryu_haslb.openflow.switch import ANSWER_TIMEOUT
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from ryu_haslb.slb.session_filter import EVERY_SESSION
 

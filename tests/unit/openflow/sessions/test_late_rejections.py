@@ -7,9 +7,9 @@ from fake_switch import FakeSwitch, error
 from wired_switch import Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backoff import MIN_RETRY_INTERVAL
-from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME
+from ryu_haslb.openflow.delivery.backoff import MIN_RETRY_INTERVAL
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME
+from ryu_haslb.openflow.wire import wire
 
 TABLE_FULL = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
 BAD_ACTION = (ofproto_v1_3.OFPET_BAD_ACTION, ofproto_v1_3.OFPBAC_BAD_SET_ARGUMENT)

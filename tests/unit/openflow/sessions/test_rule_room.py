@@ -10,11 +10,11 @@ from fake_switch import FakeSwitch
 from wired_switch import Wired
 
 from ryu_haslb.configuration.model import Datapath
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.self_description import Reported
+from ryu_haslb.openflow.capabilities.self_description import Reported
+from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
+from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.sessions.rule_room import MAX_COUNTED, LimitSource
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import Session
 
 LIMIT = 5

@@ -8,10 +8,10 @@ from typing import Optional
 from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
-from ryu_haslb.openflow.key_rules import KEY_LENGTH, ignores_normal_rule
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH, ignores_normal_rule
+from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT, KeyReading
-from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.openflow.wire_flow_mod import match
+from ryu_haslb.openflow.wire.flow_mod import match
 
 KEY = bytes(range(1, KEY_LENGTH + 1))
 CONFIGURATION = Configuration(

@@ -8,10 +8,10 @@ import pytest
 from wired_switch import Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
+from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.sessions import session_rules
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
+from ryu_haslb.openflow.wire import wire
 
 
 def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> None:

@@ -7,8 +7,8 @@ from itertools import count
 import pytest
 from wired_switch import Wired, goes_to
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sessions import reinstallation, session_rules, waiting_rules
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb import session_ending
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_ending import SessionEnding

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.sockets import framing
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
-from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.openflow.wire_multipart import flow_stats, has_more
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.errors import ProtocolError
+from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
+from ryu_haslb.openflow.wire.multipart import flow_stats, has_more
 
 BEHIND = wire.barrier_request(7)
 SESSION: dict[str, wire.Value] = {"eth_src": "02:00:00:00:00:01", "eth_type": 0x0800, "ip_proto": 17, "udp_dst": 434}

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 
 PORT = bytes(64)
 

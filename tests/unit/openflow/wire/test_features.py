@@ -9,9 +9,21 @@ import pytest
 from fake_switch import message
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire, wire_features, wire_handshake
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
-from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire import handshake, wire
+from ryu_haslb.openflow.wire.features import (
+    OFPMP_GROUP_FEATURES,
+    OFPMP_METER_FEATURES,
+    OFPMP_PORT_STATS,
+    OFPMP_TABLE_FEATURES,
+    features_request,
+    max_groups,
+    max_meters,
+    port_stats_request,
+    sent_packets,
+    table_features,
+)
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 parser: Any = ofproto_v1_3_parser
@@ -38,22 +50,22 @@ TABLE_ROWS = b"".join(
     struct.pack("!HB5x32sQQII", 64 + 8, number, b"classifier", 0, 0, 0, size) + struct.pack("!HH4x", 0, 4)
     for number, size in ((0, 2000), (1, 1_000_000))
 )
-TABLES = reply(wire_features.OFPMP_TABLE_FEATURES, TABLE_ROWS)
-METERS = reply(wire_features.OFPMP_METER_FEATURES, struct.pack("!IIIBBxx", 4096, 2, 15, 1, 0))
-GROUPS = reply(wire_features.OFPMP_GROUP_FEATURES, struct.pack("!II4I4I", 15, 0, 100, 200, 300, 400, 1, 2, 3, 4))
-PORTS = reply(wire_features.OFPMP_PORT_STATS, b"".join(struct.pack("!I4x12QII", n, *range(12), 0, 0) for n in (1, 9)))
+TABLES = reply(OFPMP_TABLE_FEATURES, TABLE_ROWS)
+METERS = reply(OFPMP_METER_FEATURES, struct.pack("!IIIBBxx", 4096, 2, 15, 1, 0))
+GROUPS = reply(OFPMP_GROUP_FEATURES, struct.pack("!II4I4I", 15, 0, 100, 200, 300, 400, 1, 2, 3, 4))
+PORTS = reply(OFPMP_PORT_STATS, b"".join(struct.pack("!I4x12QII", n, *range(12), 0, 0) for n in (1, 9)))
 
 
 @pytest.mark.parametrize(
     ("ours", "ryus"),
     [
-        (wire_handshake.features_request(7), parser.OFPFeaturesRequest(DATAPATH)),
-        (wire_handshake.set_config(7), parser.OFPSetConfig(DATAPATH, ofp.OFPC_FRAG_NORMAL, ofp.OFPCML_NO_BUFFER)),
-        (wire_handshake.port_description_request(7), parser.OFPPortDescStatsRequest(DATAPATH, 0)),
-        (wire_features.port_stats_request(7), parser.OFPPortStatsRequest(DATAPATH, 0, ofp.OFPP_ANY)),
-        (wire_features.features_request(7, 8), parser.OFPGroupFeaturesStatsRequest(DATAPATH, 0)),
-        (wire_features.features_request(7, 11), parser.OFPMeterFeaturesStatsRequest(DATAPATH, 0)),
-        (wire_features.features_request(7, 12), parser.OFPTableFeaturesStatsRequest(DATAPATH, 0)),
+        (handshake.features_request(7), parser.OFPFeaturesRequest(DATAPATH)),
+        (handshake.set_config(7), parser.OFPSetConfig(DATAPATH, ofp.OFPC_FRAG_NORMAL, ofp.OFPCML_NO_BUFFER)),
+        (handshake.port_description_request(7), parser.OFPPortDescStatsRequest(DATAPATH, 0)),
+        (port_stats_request(7), parser.OFPPortStatsRequest(DATAPATH, 0, ofp.OFPP_ANY)),
+        (features_request(7, 8), parser.OFPGroupFeaturesStatsRequest(DATAPATH, 0)),
+        (features_request(7, 11), parser.OFPMeterFeaturesStatsRequest(DATAPATH, 0)),
+        (features_request(7, 12), parser.OFPTableFeaturesStatsRequest(DATAPATH, 0)),
     ],
 )
 def test_requests_are_those_of_ryu(ours: bytes, ryus: Any) -> None:
@@ -61,7 +73,7 @@ def test_requests_are_those_of_ryu(ours: bytes, ryus: Any) -> None:
 
 
 def test_the_hello_offers_openflow_1_3_and_nothing_else() -> None:
-    hello = wire_handshake.hello(7)
+    hello = handshake.hello(7)
     assert screen(State.HELLO, wire.OFP_VERSION, wire.OFPT_HELLO, hello) == (Treatment.PARSE, hello)
     (bitmap,) = parser.OFPHello.parser(DATAPATH, 4, 0, len(hello), 7, bytearray(hello)).elements
     assert bitmap.versions == [4]
@@ -69,22 +81,22 @@ def test_the_hello_offers_openflow_1_3_and_nothing_else() -> None:
 
 def test_replies_are_read_as_by_ryu() -> None:
     tables = read_by_ryu(TABLES)
-    assert list(wire_features.table_features(TABLES)) == [(each.table_id, each.max_entries) for each in tables]
+    assert list(table_features(TABLES)) == [(each.table_id, each.max_entries) for each in tables]
     assert len(tables) == 2
-    assert wire_features.max_meters(METERS) == read_by_ryu(METERS)[0].max_meter == 4096
-    assert wire_features.max_groups(GROUPS) == read_by_ryu(GROUPS).max_groups[0] == 100
+    assert max_meters(METERS) == read_by_ryu(METERS)[0].max_meter == 4096
+    assert max_groups(GROUPS) == read_by_ryu(GROUPS).max_groups[0] == 100
     sent = {each.port_no: each.tx_packets for each in read_by_ryu(PORTS)}
-    assert wire_features.sent_packets(PORTS) == sent == {1: 1, 9: 1}
+    assert sent_packets(PORTS) == sent == {1: 1, 9: 1}
     features = message(wire.OFPT_FEATURES_REPLY, 1, struct.pack("!QIBB2xII", 1 << 60 | 5, 0, 254, 0, 0, 0))
-    assert wire_handshake.read_features(features) == (1 << 60 | 5, 254)
+    assert handshake.read_features(features) == (1 << 60 | 5, 254)
 
 
 READERS: tuple[tuple[Callable[[bytes], Any], bytes], ...] = (
-    (lambda data: list(wire_features.table_features(data)), TABLES),
-    (wire_features.max_meters, METERS),
-    (wire_features.max_groups, GROUPS),
-    (wire_features.sent_packets, PORTS),
-    (wire_handshake.read_features, message(wire.OFPT_FEATURES_REPLY, 1, bytes(13))),
+    (lambda data: list(table_features(data)), TABLES),
+    (max_meters, METERS),
+    (max_groups, GROUPS),
+    (sent_packets, PORTS),
+    (handshake.read_features, message(wire.OFPT_FEATURES_REPLY, 1, bytes(13))),
 )
 
 
@@ -106,4 +118,4 @@ def test_a_reply_that_is_cut_short_or_of_another_type_is_an_error(read: Callable
 def test_a_table_whose_length_lies_is_an_error(length: int) -> None:
     lying = TABLES[:16] + length.to_bytes(2, "big") + TABLES[18:]
     with pytest.raises(MalformedMessage, match="a length of"):
-        list(wire_features.table_features(lying))
+        list(table_features(lying))

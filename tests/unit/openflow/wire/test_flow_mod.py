@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire, wire_flow_mod
-from ryu_haslb.openflow.wire_flow_mod import FlowMod
+from ryu_haslb.openflow.wire import flow_mod, wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 
@@ -50,7 +50,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 @given(st.fixed_dictionaries({}, optional=FIELDS))
 def test_match(wanted: dict[str, Any]) -> None:
-    assert wire_flow_mod.match(wanted) == part(ofproto_v1_3_parser.OFPMatch(**wanted))
+    assert flow_mod.match(wanted) == part(ofproto_v1_3_parser.OFPMatch(**wanted))
 
 
 def test_all_fields_that_we_name_are_tried() -> None:
@@ -59,13 +59,13 @@ def test_all_fields_that_we_name_are_tried() -> None:
 
 def test_instructions() -> None:
     parser = ofproto_v1_3_parser
-    assert wire_flow_mod.goto_table(1) == part(parser.OFPInstructionGotoTable(1))
-    assert wire_flow_mod.meter(0x51B7) == part(parser.OFPInstructionMeter(0x51B7))
+    assert flow_mod.goto_table(1) == part(parser.OFPInstructionGotoTable(1))
+    assert flow_mod.meter(0x51B7) == part(parser.OFPInstructionMeter(0x51B7))
     actions = [parser.OFPActionSetField(udp_dst=435), parser.OFPActionOutput(3, ofproto_v1_3.OFPCML_NO_BUFFER)]
     for number in range(3):
         expected = part(parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions[:number]))
         ours = [wire.set_field("udp_dst", 435), wire.output(3)][:number]
-        assert wire_flow_mod.apply_actions(b"".join(ours)) == expected
+        assert flow_mod.apply_actions(b"".join(ours)) == expected
 
 
 @pytest.mark.parametrize("command", [wire.OFPFC_ADD, wire.OFPFC_DELETE, wire.OFPFC_DELETE_STRICT])
@@ -85,7 +85,7 @@ def test_flow_mod(command: int) -> None:
         match=parser.OFPMatch(in_port=3),
         instructions=[parser.OFPInstructionGotoTable(1)],
     )
-    match, instructions = wire_flow_mod.match({"in_port": 3}), wire_flow_mod.goto_table(1)
+    match, instructions = flow_mod.match({"in_port": 3}), flow_mod.goto_table(1)
     ours = FlowMod(command, 1, 0xEADAF5D49D3751B7, 0xFFFF, 50000, 300, wire.OFPFF_CHECK_OVERLAP, match, instructions)
     assert ours.pack(7) == packed(message, 7)
 
@@ -111,7 +111,7 @@ def test_meter_mod(command: int) -> None:
     bands = [] if deleted else [ofproto_v1_3_parser.OFPMeterBandDrop(50_000, 5000)]
     message = ofproto_v1_3_parser.OFPMeterMod(DATAPATH, command, flags, 0x51B7, bands)
     rate = None if deleted else 50_000
-    assert wire_flow_mod.meter_mod(8, command, 0x51B7, rate, 5000) == packed(message, 8)
+    assert flow_mod.meter_mod(8, command, 0x51B7, rate, 5000) == packed(message, 8)
 
 
 def test_bundle() -> None:
@@ -129,4 +129,4 @@ def test_bundle() -> None:
 
     expected = control(ofproto_v1_3.ONF_BCT_OPEN_REQUEST) + add(inner[0]) + add(inner[1])
     expected += control(ofproto_v1_3.ONF_BCT_COMMIT_REQUEST)
-    assert wire_flow_mod.bundle(9, 9, [bytes(each.buf) for each in inner]) == expected
+    assert flow_mod.bundle(9, 9, [bytes(each.buf) for each in inner]) == expected

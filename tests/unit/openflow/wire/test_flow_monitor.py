@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_flow_monitor import (
+from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_monitor import (
     ONF_ET_FLOW_MONITOR_PAUSED,
     ONF_ET_FLOW_MONITOR_RESUMED,
     ONFFME_ADDED,
@@ -28,6 +27,7 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     is_flow_monitor_reply,
     read_monitor_notice,
 )
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 #: What Open vSwitch 3.1 sent to a slave: what was there, an addition, a modification, a deletion, an abbreviation.

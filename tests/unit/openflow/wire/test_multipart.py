@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire, wire_flow_mod, wire_multipart
-from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire import flow_mod, multipart, wire
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 parser = ofproto_v1_3_parser
@@ -25,15 +25,15 @@ def packed(message: Any, xid: int = 0) -> bytes:
     return bytes(message.buf)
 
 
-APPLY = wire_flow_mod.apply_actions(wire.output(3))
+APPLY = flow_mod.apply_actions(wire.output(3))
 FLOWS = (
     FlowRow(
         0x151B7,
-        wire_flow_mod.match({"eth_src": "ea:da:f5:d4:9d:37", "eth_type": 0x0800, "ipv4_dst": "10.1.1.10"}),
-        wire_flow_mod.meter(9) + APPLY,
+        flow_mod.match({"eth_src": "ea:da:f5:d4:9d:37", "eth_type": 0x0800, "ipv4_dst": "10.1.1.10"}),
+        flow_mod.meter(9) + APPLY,
     ),
-    FlowRow(0x251B7, wire_flow_mod.match({"ipv4_dst": ("10.1.1.0", "255.255.255.0")}), table=0, priority=7),
-    FlowRow(0x351B7, instructions=wire_flow_mod.goto_table(2)),
+    FlowRow(0x251B7, flow_mod.match({"ipv4_dst": ("10.1.1.0", "255.255.255.0")}), table=0, priority=7),
+    FlowRow(0x351B7, instructions=flow_mod.goto_table(2)),
 )
 
 
@@ -47,17 +47,17 @@ def test_flow_stats_request() -> None:
     message = parser.OFPFlowStatsRequest(
         DATAPATH, 0, 1, ofproto_v1_3.OFPP_ANY, ofproto_v1_3.OFPG_ANY, 0x51B7, 0xFFFF, parser.OFPMatch()
     )
-    assert wire_multipart.flow_stats_request(7, 1, 0x51B7, 0xFFFF) == packed(message, 7)
+    assert multipart.flow_stats_request(7, 1, 0x51B7, 0xFFFF) == packed(message, 7)
 
 
 def test_meter_stats_request() -> None:
     message = parser.OFPMeterStatsRequest(DATAPATH, 0, ofproto_v1_3.OFPM_ALL)
-    assert wire_multipart.meter_stats_request(7) == packed(message, 7)
+    assert multipart.meter_stats_request(7) == packed(message, 7)
 
 
 def test_meter_config_request() -> None:
     message = parser.OFPMeterConfigStatsRequest(DATAPATH, 0, ofproto_v1_3.OFPM_ALL)
-    assert wire_multipart.meter_config_request(7) == packed(message, 7)
+    assert multipart.meter_config_request(7) == packed(message, 7)
 
 
 def test_meter_rates_are_read_and_a_length_that_lies_is_named() -> None:
@@ -65,14 +65,14 @@ def test_meter_rates_are_read_and_a_length_that_lies_is_named() -> None:
     head = bytes([4, 19, 0, 64, 0, 0, 0, 7, 0, 10, 0, 0, 0, 0, 0, 0])
     band = bytes([0, 1, 0, 16, 0, 0, 0, 50, 0, 0, 0, 5, 0, 0, 0, 0])
     rows = bytes([0, 24, 0, 14, 0, 0, 0, 3]) + band + bytes([0, 24, 0, 13, 0, 0, 0, 4]) + band
-    assert [each[:3] for each in wire_multipart.meter_rates(head + rows)] == [(3, 50, True), (4, 50, False)]
+    assert [each[:3] for each in multipart.meter_rates(head + rows)] == [(3, 50, True), (4, 50, False)]
     with pytest.raises(wire.MalformedMessage, match="a length of 0"):
-        list(wire_multipart.meter_rates(head + bytes(8)))
+        list(multipart.meter_rates(head + bytes(8)))
 
 
 def test_flow_stats() -> None:
     reply = flow_stats_reply(*FLOWS)
-    rows, expected = list(wire_multipart.flow_stats(reply)), read_by_ryu(reply).body
+    rows, expected = list(multipart.flow_stats(reply)), read_by_ryu(reply).body
     assert [(row.table, row.priority, row.cookie) for row in rows] == [
         (each.table_id, each.priority, each.cookie) for each in expected
     ]
@@ -84,20 +84,20 @@ def test_flow_stats() -> None:
 
 def test_a_rule_with_a_longer_match_than_any_of_ours_is_left_out() -> None:
     """OpenFlow 1.3.5, section 7.2.3: its length has 16 bits, and what is kept of a reply must be bounded."""
-    fields = bytes(wire_multipart.MAX_MATCH_LENGTH - 4)
+    fields = bytes(multipart.MAX_MATCH_LENGTH - 4)
     matches = [struct.pack("!HH", 1, 4 + len(each)) + each for each in (fields, fields + bytes(8))]
-    rows = wire_multipart.flow_stats(flow_stats_reply(*(FlowRow(7, each) for each in matches), FLOWS[2]))
+    rows = multipart.flow_stats(flow_stats_reply(*(FlowRow(7, each) for each in matches), FLOWS[2]))
     assert [len(row.match) for row in rows] == [len(fields), 0]
 
 
 def test_more_fields_or_instructions_than_a_rule_can_have_are_taken_together() -> None:
     """OpenFlow 1.3.5, sections 7.2.3.7 and 7.2.4: each match field and each type of instruction comes once."""
     fields = [struct.pack("!HBB", 0x8000, number << 1, 0) for number in range(41)]
-    assert len(wire_multipart.canonical_match(b"".join(fields[:40]))) == 40
-    assert wire_multipart.canonical_match(b"".join(fields)) == {b"".join(fields)}
+    assert len(multipart.canonical_match(b"".join(fields[:40]))) == 40
+    assert multipart.canonical_match(b"".join(fields)) == {b"".join(fields)}
     instructions = [struct.pack("!HHI", 1, 8, number) for number in range(8)]
-    assert len(wire_multipart.effect_of(b"".join(instructions[:7]))) == 7
-    assert wire_multipart.effect_of(b"".join(instructions)) == {b"".join(instructions)}
+    assert len(multipart.effect_of(b"".join(instructions[:7]))) == 7
+    assert multipart.effect_of(b"".join(instructions)) == {b"".join(instructions)}
 
 
 @pytest.mark.parametrize("with_options", [False, True])
@@ -105,7 +105,7 @@ def test_no_row_of_a_long_reply_has_the_rest_of_it_copied(with_options: bool) ->
     """CPqD's switch sends all rows in one message, of up to 16 MB (:mod:`ryu_haslb.openflow.sockets.framing`)."""
     reply = flow_stats_reply(*FLOWS)
     reply += reply[16:] * 2000
-    rows = wire_multipart.flow_stats(reply, with_options)
+    rows = multipart.flow_stats(reply, with_options)
     next(rows)
     tracemalloc.start()
     next(rows)
@@ -116,7 +116,7 @@ def test_no_row_of_a_long_reply_has_the_rest_of_it_copied(with_options: bool) ->
 
 def test_meter_stats() -> None:
     reply = meter_stats_reply((7, [5]), (8, []), (9, [6, 1]))
-    assert list(wire_multipart.meter_stats(reply)) == [(7, 5), (8, 0), (9, 6)]
+    assert list(multipart.meter_stats(reply)) == [(7, 5), (8, 0), (9, 6)]
     assert [(row.meter_id, [band.packet_band_count for band in row.band_stats]) for row in read_by_ryu(reply).body] == [
         (7, [5]),
         (8, []),
@@ -127,15 +127,15 @@ def test_meter_stats() -> None:
 @pytest.mark.parametrize("more", [False, True])
 def test_whether_more_parts_follow(more: bool) -> None:
     for reply in (flow_stats_reply(*FLOWS, more=more), meter_stats_reply(more=more)):
-        assert wire_multipart.has_more(reply) is more
+        assert multipart.has_more(reply) is more
         assert bool(read_by_ryu(reply).flags & ofproto_v1_3.OFPMPF_REPLY_MORE) is more
 
 
 def test_a_reply_of_another_type_is_an_error() -> None:
     with pytest.raises(MalformedMessage, match="multipart reply of type 9: expected type 1"):
-        list(wire_multipart.flow_stats(meter_stats_reply((7, [5]))))
+        list(multipart.flow_stats(meter_stats_reply((7, [5]))))
     with pytest.raises(MalformedMessage, match="multipart reply of type 1: expected type 9"):
-        list(wire_multipart.meter_stats(flow_stats_reply(*FLOWS)))
+        list(multipart.meter_stats(flow_stats_reply(*FLOWS)))
 
 
 FLOW_REPLY, METER_REPLY = flow_stats_reply(*FLOWS), meter_stats_reply((7, [5]), (8, [6]))
@@ -147,8 +147,8 @@ ROW = 16
 def test_a_row_whose_length_lies_is_an_error(length: int) -> None:
     """A length of zero, above all, must not be read for ever."""
     for reply, read, at in (
-        (FLOW_REPLY, wire_multipart.flow_stats, ROW),
-        (METER_REPLY, wire_multipart.meter_stats, ROW + 4),
+        (FLOW_REPLY, multipart.flow_stats, ROW),
+        (METER_REPLY, multipart.meter_stats, ROW + 4),
     ):
         lying = reply[:at] + length.to_bytes(2, "big") + reply[at + 2 :]
         with pytest.raises(MalformedMessage):
@@ -159,12 +159,12 @@ def test_a_row_whose_length_lies_is_an_error(length: int) -> None:
 def test_a_match_whose_length_lies_is_an_error(length: int) -> None:
     at = ROW + 48 + 2
     with pytest.raises(MalformedMessage, match="a match of"):
-        list(wire_multipart.flow_stats(FLOW_REPLY[:at] + length.to_bytes(2, "big") + FLOW_REPLY[at + 2 :]))
+        list(multipart.flow_stats(FLOW_REPLY[:at] + length.to_bytes(2, "big") + FLOW_REPLY[at + 2 :]))
 
 
 @pytest.mark.parametrize("length", [0, 7, 41, 0xFFFF])
 def test_an_instruction_whose_length_lies_is_an_error(length: int) -> None:
-    (row,) = wire_multipart.flow_stats(flow_stats_reply(FLOWS[0]))
+    (row,) = multipart.flow_stats(flow_stats_reply(FLOWS[0]))
     lying = row._replace(instructions=row.instructions[:2] + length.to_bytes(2, "big") + row.instructions[4:])
     with pytest.raises(MalformedMessage):
         lying.actions()
@@ -172,7 +172,7 @@ def test_an_instruction_whose_length_lies_is_an_error(length: int) -> None:
 
 @pytest.mark.parametrize("reply", [FLOW_REPLY, METER_REPLY])
 def test_a_reply_that_is_cut_short_is_an_error_or_ends_with_a_row(reply: bytes) -> None:
-    read: Any = wire_multipart.flow_stats if reply is FLOW_REPLY else wire_multipart.meter_stats
+    read: Any = multipart.flow_stats if reply is FLOW_REPLY else multipart.meter_stats
     whole = list(read(reply))
     for end in range(len(reply)):
         try:
@@ -188,11 +188,11 @@ def test_a_reply_that_is_cut_short_is_an_error_or_ends_with_a_row(reply: bytes) 
 def test_any_damage_is_an_error_or_other_rows(reply: bytes, damage: bytes, at: int) -> None:
     damaged = reply[:at] + damage + reply[at + len(damage) :]
     try:
-        for row in wire_multipart.flow_stats(damaged):
+        for row in multipart.flow_stats(damaged):
             row.field("ipv4_dst")
             assert len(row.actions()) <= len(damaged)
-        assert all(meter.dropped >= 0 for meter in wire_multipart.meter_stats(damaged))
-        wire_multipart.has_more(damaged)
+        assert all(meter.dropped >= 0 for meter in multipart.meter_stats(damaged))
+        multipart.has_more(damaged)
     except MalformedMessage as error:
         assert str(error)
 
@@ -200,7 +200,7 @@ def test_any_damage_is_an_error_or_other_rows(reply: bytes, damage: bytes, at: i
 def test_ages_of_rules_are_read_as_by_ryu() -> None:
     reply = flow_stats_reply(*FLOWS)
     expected = [(flow.cookie, flow.duration_sec) for flow in read_by_ryu(reply).body]
-    assert list(wire_multipart.flow_ages(reply)) == expected
+    assert list(multipart.flow_ages(reply)) == expected
     assert len(expected) == len(FLOWS)
     with pytest.raises(MalformedMessage):
-        list(wire_multipart.flow_ages(reply[:-1]))
+        list(multipart.flow_ages(reply[:-1]))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.errors import ProtocolError
-from ryu_haslb.openflow.wire_ports import MAX_PORTS, PortChange, Ports
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.errors import ProtocolError
+from ryu_haslb.openflow.wire.ports import MAX_PORTS, PortChange, Ports
 
 
 def port(number: int, name: bytes = b"eth0", config: int = 0, state: int = 0) -> bytes:

@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire, wire_role
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_role import ControllerRole
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.role import (
+    OFPT_ROLE_REQUEST,
+    UNDEFINED_GENERATION,
+    ControllerRole,
+    is_newer,
+    next_generation,
+    read_role_reply,
+    read_role_status,
+    role_request,
+)
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 
@@ -25,16 +34,16 @@ def packed(message: Any, xid: int) -> bytes:
 def test_a_role_request_is_packed_as_by_ryu(role: ControllerRole) -> None:
     assert role == getattr(ofproto_v1_3, f"OFPCR_ROLE_{role.name}")
     expected = packed(ofproto_v1_3_parser.OFPRoleRequest(DATAPATH, role, 1 << 60), 7)
-    assert wire_role.role_request(7, role, 1 << 60) == expected
-    assert expected[1] == wire_role.OFPT_ROLE_REQUEST == ofproto_v1_3.OFPT_ROLE_REQUEST
+    assert role_request(7, role, 1 << 60) == expected
+    assert expected[1] == OFPT_ROLE_REQUEST == ofproto_v1_3.OFPT_ROLE_REQUEST
 
 
 def test_a_role_reply_is_read_as_by_ryu() -> None:
     reply = struct.pack("!BBHII4xQ", 4, ofproto_v1_3.OFPT_ROLE_REPLY, 24, 9, ControllerRole.SLAVE, 5)
     read = ofproto_v1_3_parser.OFPRoleReply.parser(DATAPATH, 4, ofproto_v1_3.OFPT_ROLE_REPLY, 24, 9, bytearray(reply))
-    assert wire_role.read_role_reply(reply) == (read.role, read.generation_id) == (3, 5)
+    assert read_role_reply(reply) == (read.role, read.generation_id) == (3, 5)
     with pytest.raises(MalformedMessage, match="role reply of 23 bytes"):
-        wire_role.read_role_reply(reply[:-1])
+        read_role_reply(reply[:-1])
 
 
 def status(experimenter: int = 0x4F4E4600, kind: int = 1911, message_kind: int = wire.OFPT_EXPERIMENTER) -> bytes:
@@ -42,17 +51,17 @@ def status(experimenter: int = 0x4F4E4600, kind: int = 1911, message_kind: int =
 
 
 def test_a_role_status_tells_the_new_role_and_nothing_else_is_one() -> None:
-    assert wire_role.read_role_status(status()) == ControllerRole.SLAVE
+    assert read_role_status(status()) == ControllerRole.SLAVE
     for other in (status(experimenter=0x2320), status(kind=2300), status(message_kind=wire.OFPT_ERROR), status()[:19]):
-        assert wire_role.read_role_status(other) is None
+        assert read_role_status(other) is None
 
 
 def test_generations_wrap_around_and_are_compared_by_their_distance() -> None:
     """OpenFlow 1.3.5, section 6.3.6."""
-    assert wire_role.next_generation(wire_role.UNDEFINED_GENERATION) == 0
-    assert wire_role.is_newer(0, wire_role.UNDEFINED_GENERATION)
-    assert not wire_role.is_newer(5, 5)
-    assert not wire_role.is_newer(4, 5)
+    assert next_generation(UNDEFINED_GENERATION) == 0
+    assert is_newer(0, UNDEFINED_GENERATION)
+    assert not is_newer(5, 5)
+    assert not is_newer(4, 5)
 
 
 def test_the_code_with_which_a_switch_rejects_what_a_slave_sends() -> None:

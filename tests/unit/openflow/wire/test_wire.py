@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_common, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire, wire_flow_mod, wire_packet
-from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire import flow_mod, packet, wire
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 MAC = b"\x02\x51\xb7\x00\x00\x01"
@@ -32,7 +32,7 @@ def action(ryu_action: Any) -> bytes:
 
 
 def constants() -> list[tuple[str, int]]:
-    named = {**vars(wire), **vars(wire_flow_mod)}
+    named = {**vars(wire), **vars(flow_mod)}
     return sorted((name, value) for name, value in named.items() if name.startswith(("OFP", "ONF")) and name.isupper())
 
 
@@ -89,18 +89,16 @@ def returned(frame: bytes) -> Any:
 
 @pytest.mark.parametrize("frame", [b"", b"frame", bytes(range(100))])
 def test_a_packet_out_that_returns_a_request_to_its_session(frame: bytes) -> None:
-    assert wire_packet.packet_out(wire_packet.return_to_session(TAG), frame) == packed(returned(frame))
+    assert packet.packet_out(packet.return_to_session(TAG), frame) == packed(returned(frame))
 
 
 def test_only_that_packet_out_is_recognized_in_an_error() -> None:
     message = packed(returned(b"frame"))
-    assert wire_packet.is_return_to_session(message)
-    assert wire_packet.is_return_to_session(message[:48])
-    assert not wire_packet.is_return_to_session(message[:47])
-    assert not wire_packet.is_return_to_session(b"")
-    assert not wire_packet.is_return_to_session(
-        wire_packet.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame")
-    )
+    assert packet.is_return_to_session(message)
+    assert packet.is_return_to_session(message[:48])
+    assert not packet.is_return_to_session(message[:47])
+    assert not packet.is_return_to_session(b"")
+    assert not packet.is_return_to_session(packet.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame"))
 
 
 def test_barrier_request() -> None:
@@ -116,8 +114,8 @@ def test_error() -> None:
 
 def test_the_error_about_a_message_in_a_bundle_names_that_message() -> None:
     """Open vSwitch repeats the bundle-add message (ONF EXT-230) that has brought it."""
-    rejected = wire_flow_mod.FlowMod(wire.OFPFC_ADD, 1, 0x1251B7).pack(7)
-    added = wire_flow_mod.bundle(7, 7, [rejected])[24:-24]
+    rejected = flow_mod.FlowMod(wire.OFPFC_ADD, 1, 0x1251B7).pack(7)
+    added = flow_mod.bundle(7, 7, [rejected])[24:-24]
     message = wire.HEADER.pack(4, wire.OFPT_ERROR, 12 + len(added), 7) + struct.pack("!HH", 5, 1) + added
     error = wire.read_error(message)
     assert error == wire.Error(5, 1, rejected)
@@ -156,19 +154,19 @@ def test_packet_in_wherever_the_port_stands_in_the_match(extra: dict[str, Any]) 
     read_by_ryu = ofproto_v1_3_parser.OFPPacketIn.parser(
         DATAPATH, wire.OFP_VERSION, wire.OFPT_PACKET_IN, len(message), 0, bytearray(message)
     )
-    assert wire_packet.read_packet_in(message) == (
+    assert packet.read_packet_in(message) == (
         read_by_ryu.cookie,
         read_by_ryu.match["in_port"],
         bytes(read_by_ryu.data),
     )
     fields = ofproto_v1_3_parser.OFPMatch(**extra, in_port=5)
     fields.fields2 = fields._fields2 = fields._fields2[::-1]
-    assert wire_packet.read_packet_in(packet_in(fields, b"frame")) == (0x151B7, 5, b"frame")
+    assert packet.read_packet_in(packet_in(fields, b"frame")) == (0x151B7, 5, b"frame")
 
 
 @pytest.mark.parametrize("fields", [{}, {"metadata": 7, "eth_dst": "02:51:b7:00:00:01"}])
 def test_packet_in_without_a_port(fields: dict[str, Any]) -> None:
-    assert wire_packet.read_packet_in(packet_in(ofproto_v1_3_parser.OFPMatch(**fields), b"frame")) is None
+    assert packet.read_packet_in(packet_in(ofproto_v1_3_parser.OFPMatch(**fields), b"frame")) is None
 
 
 @pytest.mark.parametrize("match_length", [0, 3, 5, 11, 13, 40, 0xFFFF])
@@ -176,13 +174,13 @@ def test_a_match_whose_length_lies_is_an_error(match_length: int) -> None:
     message = bytearray(packet_in(ofproto_v1_3_parser.OFPMatch(metadata=7), b"frame"))
     message[26:28] = match_length.to_bytes(2, "big")
     with pytest.raises(MalformedMessage):
-        wire_packet.read_packet_in(bytes(message))
+        packet.read_packet_in(bytes(message))
 
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_packet_in_or_an_error(data: bytes) -> None:
     try:
-        found = wire_packet.read_packet_in(data)
+        found = packet.read_packet_in(data)
     except MalformedMessage as error:
         assert str(error)
     else:

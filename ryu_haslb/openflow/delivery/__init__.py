@@ -1,0 +1,1 @@
+"""How messages get to a switch and into effect: in transactions, by output to TABLE, after a rejection again."""

@@ -1,0 +1,1 @@
+"""Meters and standing rules of one switch: installed, kept in place, removed."""

@@ -1,0 +1,1 @@
+"""The ports of one switch as they change: which changes are followed, and when."""

@@ -1,0 +1,1 @@
+"""The requests at one switch: which packets are requests to us, and what each packet-in leads to."""
