@@ -13,6 +13,7 @@ from bench import (
     Bench,
     PlainChassis,
     comes_and_goes,
+    dump_meters,
     farm,
     forget_fast_path,
     virtual_server,
@@ -69,8 +70,7 @@ def session_rules(bench: Bench) -> list[Rule]:
 
 def meters() -> list[str]:
     """The meters that stay: that of copied replies is there only while a home agent is in doubt."""
-    dump = subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH], check=True, capture_output=True)
-    return [each for each in dump.stdout.decode().split("meter=")[1:] if int(each.split()[0]) != REPLY_METER]
+    return [each for each in dump_meters().split("meter=")[1:] if int(each.split()[0]) != REPLY_METER]
 
 
 def restorations(bench: Bench) -> int:

@@ -16,6 +16,7 @@ from bench import (
     Bench,
     PlainChassis,
     comes_and_goes,
+    dump_meters,
     farm,
     virtual_server,
     wait_until,
@@ -218,8 +219,7 @@ def test_foreign_rules_stay_and_ours_go_when_the_balancer_is_retired(bench: Benc
     flows = bench.lab.flows()
     assert [flow.cookie for flow in flows if flow.cookie & 0xFFFF == MARK] == [Purpose.PASS_OTHER.cookie]
     assert of_others(flows) == foreign
-    meters = subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH], capture_output=True, check=True)
-    assert b"meter=" not in meters.stdout
+    assert "meter=" not in dump_meters()
     assert is_switched(bench)
     bench.lab.command(CONTROLLER, f"configure replace {FILE} --yes")
     bench.lab.wait_until_balancing()

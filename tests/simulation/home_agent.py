@@ -96,6 +96,10 @@ class HomeAgent:
         """Whether a thief may have the requests for it now."""
         return self.clock.now < self.robbed_at + ROBBED_TIME
 
+    def answers_no_arp(self, at: float) -> bool:
+        """Whether it is dead now, or answers no ARP request at a time."""
+        return self.mood is Mood.DEAD or self.deaf_until > at
+
     def ignore(self, mobiles: frozenset[bytes]) -> None:
         """Discard the requests of these mobiles from now on."""
         self.ignored_mobiles = mobiles

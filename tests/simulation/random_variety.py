@@ -119,19 +119,20 @@ def with_vlans(parameters: Parameters) -> Parameters:
     random = Random(f"{parameters.seed} vlans")
     has_interfaces = random.random() < 0.85 or parameters.switches > 1 or parameters.normal != "works"
     vlans = tuple(random.choice((CLIENT_VLAN, *_HOME_AGENT_VLANS)) for _ in range(parameters.home_agents))
-    world = replace(
-        parameters,
-        vlans=vlans,
-        has_vlan_interfaces=has_interfaces,
-        names_ports=random.random() < 0.5,
-        names_client_vlan=random.random() < 0.3,
-    )
-    trunks = frozenset(port for port in world.node_ports if random.random() < 0.4)
+    names_ports, names_client_vlan = random.random() < 0.5, random.random() < 0.3
+    trunks = frozenset(port for port in parameters.node_ports if random.random() < 0.4)
     if parameters.normal != "works":
-        trunks = frozenset(world.node_ports)
+        trunks = frozenset(parameters.node_ports)
     elif not has_interfaces:
         trunks -= set(range(1, parameters.home_agents + 1))
-    return replace(world, trunks=trunks)
+    return replace(
+        parameters,
+        vlans=vlans,
+        trunks=trunks,
+        has_vlan_interfaces=has_interfaces,
+        names_ports=names_ports,
+        names_client_vlan=names_client_vlan,
+    )
 
 
 def _with_bad_reports(parameters: Parameters) -> Parameters:

@@ -15,7 +15,6 @@ from math import inf
 from typing import Optional
 
 from ryu_haslb.slb.health import Health
-from simulation.home_agent import Mood
 from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
 from simulation.real_watch import Look, RealWatch
 from simulation.request_log import Entry
@@ -201,7 +200,7 @@ class RequestInvariants:
         assert entry.home_agent is not None
         agent = self._agents[entry.home_agent]
         is_linked = world.cabling.is_link_up(self._ports[entry.home_agent])
-        is_silent = agent.mood is Mood.DEAD or agent.deaf_until > entry.at or not is_linked
+        is_silent = agent.answers_no_arp(entry.at) or not is_linked
         is_slow = world.parameters.flow_mod_rate or world.parameters.stats_delay
         return max(agent.unsettled_at, agent.claimed_at) if is_silent and not is_slow else inf
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import inf
 
-from simulation.home_agent import Mood
 from simulation.parameters import BYSTANDERS
 from simulation.settling import SETTLE_TIME
 from simulation.thief import Thief
@@ -69,8 +68,7 @@ class Theft:
         """Whether the home agent answers no ARP now, at some switch."""
         world, agent = self._world, self._agent
         return (
-            agent.mood is Mood.DEAD
-            or agent.deaf_until > world.clock.now
+            agent.answers_no_arp(world.clock.now)
             or not world.cabling.is_link_up(self._agent_port)
             or not world.cabling.is_joined(*BYSTANDERS)
             or not world.weather.is_fair

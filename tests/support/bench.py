@@ -55,7 +55,7 @@ MACS = {
 }
 REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52", "sami3": "10.1.1.53"}
 
-#: The counters that no request moves when a session ends.
+#: What moves when a session times out, in the midst of whatever a test does.
 BY_TIME = {"sessions", "unconfirmed_sessions", "timeouts"}
 
 #: Seconds that a marker registers for: none, a deregistration, so that it leaves no session behind.
@@ -365,6 +365,12 @@ def forget_fast_path() -> None:
 def count_fast_path() -> None:
     """Have Open vSwitch add what its fast path has counted to the counters of the rules."""
     subprocess.run(["ovs-appctl", "revalidator/wait"], check=True)
+
+
+def dump_meters() -> str:
+    """The meters of the first switch, as ``ovs-ofctl`` prints them."""
+    words = ["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
 #: Tables, priorities and cookies of the rules that are there only while a home agent is in doubt, or for a while.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from budget import some
 from fake_switch import messages_of
+from statistics_replies import flow_stats_reply
 from tested_switch import DELAY, SPEED, STEP, TestedSwitch
 
 from ryu_haslb.configuration.ios.reader import read_configuration
@@ -407,10 +408,8 @@ def test_a_reply_may_come_in_many_parts_most_of_which_are_empty(parts: int) -> N
     def split(message: bytes) -> list[bytes]:
         if message[1] != wire.OFPT_MULTIPART_REPLY or message[9] != wire.OFPMP_FLOW:
             return [message]
-        empty = (
-            message[:2] + (16).to_bytes(2, "big") + message[4:10] + wire.OFPMPF_REPLY_MORE.to_bytes(2, "big") + bytes(4)
-        )
-        return [empty] * (parts - 1) + [message]
+        *_, xid = wire.HEADER.unpack_from(message)
+        return [flow_stats_reply(xid=xid, more=True)] * (parts - 1) + [message]
 
     tested = TestedSwitch(CABLE)
     tested.answers = split
