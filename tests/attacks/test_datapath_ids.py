@@ -93,6 +93,8 @@ def test_a_stranger_who_takes_the_id_of_a_switch_that_is_away_loses_it_when_the_
 ) -> None:
     with Switch(controller, 1) as switch:
         switch.await_served()
+        for _ in range(10):  # else its loss is logged half a minute later
+            switch.await_next(wire.OFPT_PACKET_OUT)
     controller.await_line("(connection lost; its sessions are kept)")
     with Switch(controller, 1, STRANGER) as stranger:
         stranger.await_served()
