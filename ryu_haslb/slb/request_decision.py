@@ -51,8 +51,6 @@ class RequestDecision:
         self.statistics = Statistics()
         self.client_counts = ClientCounts()
         self.listeners: list[Listener] = []
-        #: Recovers the session of a mobile that came to another switch before. False: there is none.
-        self.recover_elsewhere: Optional[Callable[[Request, float], bool]] = None
         self._sessions = sessions
         self._failure_detection = failure_detection
         self._abandoned = abandoned
@@ -72,8 +70,6 @@ class RequestDecision:
         if server.configuration.clients and not server.permits(client):
             return self._drop(DropReason.CLIENT_DENIED)
         session = self._sessions.find(request)
-        if session is None and self.recover_elsewhere is not None and self.recover_elsewhere(request, now):
-            session = self._sessions.find(request)
         if session is not None and session.last_request + server.idle <= now:
             self.time_out(session, now)
             session = None

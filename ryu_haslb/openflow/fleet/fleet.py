@@ -18,11 +18,11 @@ from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
 from ryu_haslb.openflow.installation.installation import Clock
 from ryu_haslb.openflow.installation.retirement import Conclude
 from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.recovery.unrecovered import UnrecoveredSessions
 from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.request import Request
 
 LOG = logging.getLogger(__name__)
 
@@ -58,8 +58,7 @@ class Fleet:
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
         self._records: Mapping[int, SwitchRecord] = {}
         self._prober = Prober(self.switches, balancer)
-        self._unrecovered: list[Switch] = []
-        balancer.decision.recover_elsewhere = self._recover_elsewhere
+        self._unrecovered: list[UnrecoveredSessions] = []
 
     def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
@@ -263,25 +262,17 @@ class Fleet:
 
     def _look_for_unrecovered(self) -> None:
         """Which switches have sessions that are known here and not recovered yet: a mobile may come to another one."""
-        self._unrecovered = []
+        self._unrecovered.clear()
         if self._leadership is not None and not self._leadership.is_leading:
             return
         for switch in self.switches.values():
             if not switch.unrecovered.is_known:
                 continue
-            self._unrecovered.append(switch)
+            self._unrecovered.append(switch.unrecovered)
             if switch.adjacencies.is_stale:
                 switch.adjacencies.update()
             if switch.unrecovered.remembered:
                 self._balancer.sessions.keys.adopt(switch.unrecovered.remembered.keys)
-
-    def _recover_elsewhere(self, request: Request, now: float) -> bool:
-        """Recover the session of a mobile that came to another switch before. False: there is none."""
-        others = [each for each in self._unrecovered if each.datapath_id != request.datapath_id]
-        if not others:
-            return False
-        tags = self._balancer.sessions.tags_of(request)
-        return any(each.unrecovered.recover(request.virtual_server, tags, now) for each in others)
 
     def stop(self, conclude: Callable[[], None]) -> int:
         """Accept no further request, and leave rules and sessions where they are.
@@ -365,7 +356,7 @@ class Fleet:
         switch = Switch(transport.id, self._configuration, self._balancer)
         switch.home = transport.address[0]
         switch.leadership, switch.fleet = self._leadership, self.switches
-        switch.on_taken = self._look_for_unrecovered
+        switch.path.all_unrecovered, switch.on_taken = self._unrecovered, self._look_for_unrecovered
         switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
         return switch
 

@@ -79,7 +79,8 @@ class RequestPath:
     """The request path through one switch, and the parts that it goes through.
 
     ``channel`` is where packet-outs go; while it is None, requests are counted as dropped. ``learning`` learns from
-    what is punted, on a switch that does not learn by itself.
+    what is punted, on a switch that does not learn by itself. ``all_unrecovered`` are those of all switches that
+    have unrecovered sessions.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -99,6 +100,7 @@ class RequestPath:
         self.admission = Admission(balancer, self._request, self._checks.read)
         self.table_output = TableOutput(datapath_id)
         self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self.table_output)
+        self.all_unrecovered: list[UnrecoveredSessions] = []
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
@@ -238,6 +240,8 @@ class RequestPath:
 
     def _decide(self, channel: Channel, frame: bytes, now: float) -> None:
         """Have the balancer decide about the request that was read, and forward it."""
+        if self.all_unrecovered:
+            self._recover_from_other_switch(now)
         real, session, _ = self._balancer.request(self._request, now)
         if real is None:
             self._balancer.client_counts.record_dropped(self._request.client)
@@ -254,6 +258,17 @@ class RequestPath:
         if session is not None:
             self.rules.install(session)
         channel.transmit(packet.packet_out(self._actions[real], frame))
+
+    def _recover_from_other_switch(self, now: float) -> None:
+        """Recover the session of a mobile that came to another switch before, if it is known there."""
+        request, server = self._request, self._request.virtual_server
+        others = [each for each in self.all_unrecovered if each is not self.unrecovered]
+        if not others or self._balancer.has_session(request) or not server.permits(request.client):
+            return
+        tags = self._balancer.sessions.tags_of(request)
+        for each in others:
+            if each.recover(server, tags, now):
+                return
 
     def _forward_unrecovered(self, channel: Channel, frame: bytes, forward: Union[bytes, DropReason]) -> None:
         """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
