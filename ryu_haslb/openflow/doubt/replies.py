@@ -2,7 +2,7 @@
 
 A reply is believed only if no subscriber can have written it::
 
-    port, Ethernet source, VLAN    those at which the real server was found (:mod:`.neighbours`)
+    port, Ethernet source, VLAN    those at which the real server was found (:mod:`.neighbours.table`)
     IPv4 source                    its own address; in dispatched mode also a virtual address, which it holds itself. A
                                    host accepts neither from others, so it cannot be made to forward such a packet
     UDP source port                434, or its own port in direct mode
@@ -21,7 +21,7 @@ from typing import Optional
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.mobile_ip.reply_reader import ReplyFields
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
-from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours.discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, ipv4_from
 from ryu_haslb.openflow.packets.frame import without_vlan_tag
 from ryu_haslb.openflow.packets.reply_frame import read_reply

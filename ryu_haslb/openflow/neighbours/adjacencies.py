@@ -1,6 +1,6 @@
 """The adjacencies of one switch: the next hops of real servers, and the actions that lead to each.
 
-ARP finds the next hops (:mod:`.neighbour_discovery`), the actions follow from where they are (:mod:`.forwarding`).
+ARP finds the next hops (:mod:`.discovery`), the actions follow from where they are (:mod:`.forwarding`).
 After a start many are found at once, and to derive the actions of thousands takes milliseconds. So a change only marks
 the actions as stale; they are updated before the next request is forwarded, or with the next tick.
 """
@@ -14,8 +14,8 @@ from typing import Callable
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow.flow_tables.pipeline import PROBE_PREFIX, chassis_address, dispatch_address
+from ryu_haslb.openflow.neighbours.discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
-from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, Place
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.slb.balancer import Balancer

@@ -1,6 +1,6 @@
 """One next hop of real servers as one switch sees it: when it is probed by ARP, where it is, who is believed. Pure.
 
-A real server has a static location, or its next hop is found by ARP (:mod:`.neighbour_discovery` sends and receives).
+A real server has a static location, or its next hop is found by ARP (:mod:`.discovery` sends and receives).
 ARP proves nothing: every host may claim any address. So a claim changes nothing by itself::
 
             answer                                     answer from elsewhere, or claim

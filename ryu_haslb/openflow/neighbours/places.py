@@ -1,4 +1,4 @@
-"""Where a neighbour of a switch is, and what is known of its place: what others see of :mod:`.neighbours`."""
+"""Where a neighbour of a switch is, and what is known of its place: what others see of :mod:`.table`."""
 
 from __future__ import annotations
 

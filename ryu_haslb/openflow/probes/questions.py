@@ -29,8 +29,8 @@ from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule, chassis_address
+from ryu_haslb.openflow.neighbours.discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
-from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, ipv4_from
 from ryu_haslb.openflow.packets import arp
 from ryu_haslb.openflow.packets.frame import without_vlan_tag

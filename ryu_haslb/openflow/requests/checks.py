@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow.neighbours.discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
-from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.packets.frame import ETH_SRC, ETHERTYPE, IPV4_DST, IPV4_SRC, UDP_HEADER, read_request
 from ryu_haslb.openflow.packets.martians import own_addresses
 from ryu_haslb.slb.balancer import Balancer

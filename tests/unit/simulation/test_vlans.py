@@ -9,8 +9,8 @@ import pytest
 from budget import seconds, some
 
 from ryu_haslb.configuration.model import ProbeKind
-from ryu_haslb.openflow.neighbours.neighbours import Neighbours
 from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.neighbours.table import Neighbours
 from simulation.datapath import Datapath
 from simulation.faults import Fault
 from simulation.packet import has_right_checksums, routed, tag_of, tagged, udp_frame, untagged

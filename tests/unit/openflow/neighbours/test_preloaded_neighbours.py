@@ -8,9 +8,9 @@ import pytest
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VlanInterface
 from ryu_haslb.openflow.neighbours.arp_probing import CHALLENGE_PROBE_INTERVAL, CHALLENGE_PROBES, CHALLENGE_TIMEOUT
-from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours.neighbours import Neighbours
+from ryu_haslb.openflow.neighbours.discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, PlaceState, Probe
+from ryu_haslb.openflow.neighbours.table import Neighbours
 
 REAL = RealServer(IPv4Address("10.1.1.51"))
 STATIC = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=1),))

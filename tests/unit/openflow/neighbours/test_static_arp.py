@@ -8,10 +8,10 @@ import pytest
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, RealServer
-from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours.neighbours import Neighbours
+from ryu_haslb.openflow.neighbours.discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location, PlaceState
 from ryu_haslb.openflow.neighbours.static_arp import static_entries
+from ryu_haslb.openflow.neighbours.table import Neighbours
 
 FARM = "ip slb serverfarm F\n nat server\n real 10.1.1.51\n real 10.9.9.9\n"
 VLAN = "interface Vlan15\n ip address 10.1.1.1 255.255.255.0\nip route 10.9.0.0 255.255.0.0 10.1.1.2\n"

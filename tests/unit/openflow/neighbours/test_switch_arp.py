@@ -17,7 +17,7 @@ from ryu_haslb.openflow.neighbours.arp_probing import (
     CLAIM_INTERVAL,
     MAX_MOVES,
 )
-from ryu_haslb.openflow.neighbours.neighbour_discovery import MAX_LEARNED_VLANS
+from ryu_haslb.openflow.neighbours.discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, RETRANSMISSION_INTERVAL
 

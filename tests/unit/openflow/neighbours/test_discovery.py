@@ -24,7 +24,7 @@ from ryu_haslb.configuration.model import (
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.flow_tables.pipeline import chassis_address, probe_address
 from ryu_haslb.openflow.neighbours.arp_probing import PROBE_INTERVAL, REFRESH_INTERVAL
-from ryu_haslb.openflow.neighbours.neighbour_discovery import (
+from ryu_haslb.openflow.neighbours.discovery import (
     MAX_LEARNED_VLANS,
     MAX_SPREAD_BURST,
     MAX_SPREAD_RATE,

@@ -23,8 +23,8 @@ from ryu_haslb.openflow.neighbours.arp_probing import (
     PROBE_INTERVAL,
     REFRESH_INTERVAL,
 )
-from ryu_haslb.openflow.neighbours.neighbours import Neighbours
 from ryu_haslb.openflow.neighbours.places import Finding, Location, PlaceState, Probe
+from ryu_haslb.openflow.neighbours.table import Neighbours
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))

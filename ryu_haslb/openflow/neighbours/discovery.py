@@ -13,7 +13,7 @@ no interface holds it
     The probe leaves by every port (FLOOD): untagged, with the tag of each configured VLAN, and without any of those
     VLANs that requests came from. A reply from any VLAN is an answer.
 
-All other ARP packets of the next hop are claims. :mod:`.neighbours` decides what follows from an answer or a claim.
+All other ARP packets of the next hop are claims. :mod:`.table` decides what follows from an answer or a claim.
 
 A switch may have thousands of VLANs, and each frame that is spread goes to many ports. So frames that are spread are
 limited to :data:`MAX_SPREAD_RATE` a second; those beyond wait, each address once. A static location needs none.
@@ -34,10 +34,10 @@ from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX, chassis_addr
 from ryu_haslb.openflow.flow_tables.standing_rules import mute_rules
 from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.neighbours.arp_probing import PROBE_INTERVAL
-from ryu_haslb.openflow.neighbours.neighbour_log import NeighbourLog
-from ryu_haslb.openflow.neighbours.neighbours import Neighbours
+from ryu_haslb.openflow.neighbours.discovery_log import NeighbourLog
 from ryu_haslb.openflow.neighbours.places import Location, Place, Probe
 from ryu_haslb.openflow.neighbours.static_arp import static_entries
+from ryu_haslb.openflow.neighbours.table import Neighbours
 from ryu_haslb.openflow.packets import arp
 from ryu_haslb.openflow.packets.frame import with_one_vlan_tag_at_most
 from ryu_haslb.openflow.sockets.channel import Channel
