@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Callable, Optional, Union
 
 from ryu_haslb.openflow.flow_tables.pipeline import Table
-from ryu_haslb.openflow.wire import features as wire_features
-from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire import features, wire
 from ryu_haslb.openflow.wire.description import description_request, read_description
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, bundle, meter, meter_mod
 from ryu_haslb.openflow.wire.flow_monitor import (
@@ -195,12 +194,12 @@ def describe(bench: Bench) -> Script[None]:
         return
 
 
-def features(kind: int, read: Callable[[list[bytes]], str]) -> Callable[[Bench], Script[Outcome]]:
+def _features_trial(kind: int, read: Callable[[list[bytes]], str]) -> Callable[[Bench], Script[Outcome]]:
     """The trial of a request for features; ``read`` says what is in the parts of the reply."""
 
     def trial(_: Bench) -> Script[Outcome]:
         answer = yield Exchange(
-            lambda xid: [wire_features.features_request(xid, kind)],
+            lambda xid: [features.features_request(xid, kind)],
             lambda each: each.kind == wire.OFPT_MULTIPART_REPLY and each.xid != 0,
             lambda found: not has_more(found[-1].data),
             wait=_FEATURES_TIMEOUT,
@@ -217,15 +216,15 @@ def features(kind: int, read: Callable[[list[bytes]], str]) -> Callable[[Bench],
 
 
 def _tables(parts: list[bytes]) -> str:
-    tables = [table for part in parts for table in wire_features.table_features(part)]
+    tables = [table for part in parts for table in features.table_features(part)]
     sizes = ", ".join(f"{each.max_entries:,}" for each in tables[:2])
     return f"{len(tables)} tables; rules of tables 0 and 1 at most: {sizes}" if tables else "no tables"
 
 
-table_features = features(wire_features.OFPMP_TABLE_FEATURES, _tables)
-meter_features = features(
-    wire_features.OFPMP_METER_FEATURES, lambda parts: f"{wire_features.max_meters(parts[0]):,} meters at most"
+table_features = _features_trial(features.OFPMP_TABLE_FEATURES, _tables)
+meter_features = _features_trial(
+    features.OFPMP_METER_FEATURES, lambda parts: f"{features.max_meters(parts[0]):,} meters at most"
 )
-group_features = features(
-    wire_features.OFPMP_GROUP_FEATURES, lambda parts: f"{wire_features.max_groups(parts[0]):,} groups at most"
+group_features = _features_trial(
+    features.OFPMP_GROUP_FEATURES, lambda parts: f"{features.max_groups(parts[0]):,} groups at most"
 )
