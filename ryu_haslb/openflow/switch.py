@@ -8,6 +8,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.audit.incident import Restored
+from ryu_haslb.openflow.audit.override_audit import Overridden
 from ryu_haslb.openflow.capabilities.capabilities import Capabilities
 from ryu_haslb.openflow.capabilities.layout_choice import NormalSeen, SwitchingSource
 from ryu_haslb.openflow.capabilities.self_description import Reported
@@ -79,6 +80,7 @@ class Switch:
         self.questions = self.path.questions
         self.admission, self.unrecovered = self.path.admission, self.path.unrecovered
         self.restored = Restored()
+        self.overridden = Overridden()
         self.has_keys = False
         self._is_ready = False
         self._transactions: Optional[Transactions] = None

@@ -93,6 +93,8 @@ class SwitchRow(SwitchFacts):
     session_rules_restored: Annotated[Count, "Session rules that others had deleted or changed."]
     meters_restored: Annotated[Count, "Meters that others had deleted."]
     extraneous_rules_removed: Annotated[Count, "Rules with our cookie that others had added and that were removed."]
+    overriding_rules: Annotated[Count, "Rules of others that take packets from ours; they stay."]
+    overriding_rule: Annotated[str, "Where one of them is, and which rule of ours it overrides."]
     arp_dropped: Annotated[Count, "ARP packets of hosts and ports beyond their limit that the balancer dropped."]
     arp_metered: Annotated[Count, "ARP requests for virtual addresses that a meter of the switch dropped."]
 
@@ -121,6 +123,8 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "session_rules_restored": switch.restored.session_rules,
             "meters_restored": switch.restored.meters,
             "extraneous_rules_removed": switch.restored.extraneous_rules,
+            "overriding_rules": 0 if switch.channel is None else switch.overridden.count,
+            "overriding_rule": "" if switch.channel is None else switch.overridden.example,
             "arp_dropped": switch.adjacencies.discovery.limit.dropped,
             "arp_metered": switch.arp_metered,
         }
@@ -180,6 +184,8 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  deleted by others and restored: {row['restorations']} times"
         yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
         yield f"    meters = {row['meters_restored']}, added and removed = {row['extraneous_rules_removed']}"
+        example = f" ({row['overriding_rule']})" if row["overriding_rule"] else ""
+        yield f"  rules of others that override ours = {row['overriding_rules']}{example}"
         yield f"  arp dropped = {row['arp_dropped']}, arp requests metered = {row['arp_metered']}"
 
 

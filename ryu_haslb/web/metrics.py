@@ -231,6 +231,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
     meaning = "What others had deleted, changed or added on the switch and was restored or removed, by kind."
     yield counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
+    overriding = of_each(lambda row: row["overriding_rules"])
+    meaning = "Rules of others on the switch that take packets from ours; they stay."
+    yield gauge("haslb_switch_overriding_rules", meaning, labels, overriding)
     dropped = (([row["datapath"], reason], count(row)) for row in rows for reason, count in _ARP_DROPPED.items())
     meaning = "ARP packets for the balancer that were dropped, by reason."
     yield counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)

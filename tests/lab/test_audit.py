@@ -187,6 +187,40 @@ def test_rules_of_others_stay_and_the_audit_lets_them_be(bench: Bench) -> None:
     assert [flow.cookie for flow in bench.lab.flows(table=1) if flow.cookie & 0xFFFF != MARK] == [0xF0E]
 
 
+#: What ``ovs-ofctl add-flows`` adds with a cookie of its own. Each takes packets from rules of ours, or drops replies.
+OVERRIDES = (
+    "priority=65535,udp,tp_dst=434,actions=drop",
+    "priority=50020,in_port=1,udp,nw_dst=10.1.1.10,actions=NORMAL",
+    "priority=60000,arp,arp_spa=10.1.1.250,actions=NORMAL",
+    "priority=60000,arp,arp_op=1,arp_spa=10.1.1.51,arp_tpa=10.1.1.99,actions=drop",
+    "table=1,priority=50000,udp,nw_src=10.1.1.101,tp_dst=434,actions=drop",
+    "priority=100,ip,nw_src=10.1.1.52,actions=drop",
+)
+FOREIGN = 0xF0E5
+
+
+def overriding(bench: Bench) -> tuple[int, str]:
+    (row,) = bench.lab.query(CONTROLLER, "show ip slb switches")
+    return int(row["overriding_rules"]), str(row["overriding_rule"])
+
+
+def test_rules_of_others_that_override_ours_are_reported_and_stay(bench: Bench) -> None:
+    """docs/flows.md, rules of others."""
+    before = rules(bench)
+    lines = bench.lab.log(CONTROLLER).count("override ours")
+    text = "".join(f"cookie={FOREIGN:#x},{rule}\n" for rule in OVERRIDES)
+    add = ["ovs-ofctl", "-O", "OpenFlow13", "--bundle", "add-flows", SWITCH, "-"]
+    subprocess.run(add, input=text, text=True, check=True, capture_output=True)
+    wait_until(lambda: overriding(bench)[0] == len(OVERRIDES), lambda: f"all are found, not {overriding(bench)}")
+    assert f"cookie {FOREIGN:#x}, over '" in overriding(bench)[1]
+    assert bench.lab.log(CONTROLLER).count("override ours") == lines + 1
+    assert [flow.cookie for flow in bench.lab.flows()].count(FOREIGN) == len(OVERRIDES)
+    assert rules(bench) == before
+    ofctl("del-flows", SWITCH, f"cookie={FOREIGN:#x}/-1")
+    wait_until(lambda: overriding(bench) == (0, ""), "they are gone")
+    assert bench.deliver(registration(MOBILES[0])) in REALS
+
+
 def test_a_full_table_costs_one_log_line_and_is_filled_as_far_as_it_goes(bench: Bench) -> None:
     """Open vSwitch refuses what exceeds ``flow_limit`` with OFPFMFC_TABLE_FULL."""
     bench.lab.command(CONTROLLER, "clear ip slb sessions")

@@ -8,6 +8,7 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
     session rules    :mod:`.session_audit`; compared at once when a standing rule was deleted
     meters           :mod:`.meters`; the switch deletes the rules of a deleted meter with it
     learned rules    :mod:`.learned_audit`
+    rules of others  :mod:`.override_audit`: they stay, and those that override ours are reported
 
     compare          the rules of each purpose are fewer than were installed, or do something else than they were sent
                      with (:mod:`.sent_rules`), or are not the same as at first, time-outs and flags included
@@ -118,6 +119,11 @@ class Audit:
     def is_possible(self) -> bool:
         """False once the switch was found not to report its standing rules as they were installed."""
         return self._is_possible
+
+    @property
+    def in_place(self) -> list[SentRule]:
+        """The standing rules that are in place; none while they are being replaced."""
+        return self._rules if self._is_expecting else []
 
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""

@@ -57,10 +57,15 @@ class Replies:
 
     def wanted_rules(self) -> dict[RealServer, RealRules]:
         """The rules for each real server that is in doubt, or has failed, and can be reached."""
-        return {
-            real: copying_rules(location, self._sources(real, farm), _source_port(real, farm))
-            for real, farm, location in self._watched()
-        }
+        return {real: self._rules_of(real, farm, location) for real, farm, location in self._watched()}
+
+    def all_rules(self) -> Iterator[Rule]:
+        """The rules for each real server that can be reached, be it in doubt or not."""
+        for real, farm, location in self._reachable(is_watched=False):
+            yield from self._rules_of(real, farm, location)
+
+    def _rules_of(self, real: RealServer, farm: ServerFarm, location: Location) -> RealRules:
+        return copying_rules(location, self._sources(real, farm), _source_port(real, farm))
 
     def on_copy(self, frame: bytes, port: int, now: float) -> None:
         """The switch has copied a frame that came in at a port."""
@@ -83,9 +88,12 @@ class Replies:
                 self._balancer.record_reply(real, session if reply.fields.is_accepted else None, now)
 
     def _watched(self) -> Iterator[tuple[RealServer, ServerFarm, Location]]:
+        return self._reachable(is_watched=True)
+
+    def _reachable(self, is_watched: bool) -> Iterator[tuple[RealServer, ServerFarm, Location]]:
         for farm in self._balancer.farms.values():
             for real in farm.reals:
-                if real.is_watched and self._datapath_id in real.reachable_from:
+                if (real.is_watched or not is_watched) and self._datapath_id in real.reachable_from:
                     location = self._discovery.location(real.configuration)
                     if location is not None:
                         yield real, farm, location

@@ -214,7 +214,7 @@ class Connection:
 
     def flush(self, now: float) -> None:
         """Send the session rules that have been collected for this switch."""
-        if self._installation.upkeep.audit.is_reading_sessions:
+        if self._installation.upkeep.is_reading_rules:
             self._switch.admission.on_reading(now)
         self._switch.flush(now)
         self._confirm_sent_rules()

@@ -12,6 +12,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.audit.audit import Audit
 from ryu_haslb.openflow.audit.learned_audit import LearnedAudit
 from ryu_haslb.openflow.audit.meter_audit import MeterAudit
+from ryu_haslb.openflow.audit.override_audit import OverrideAudit
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.doubt.reply_rules import ReplyRules
@@ -53,7 +54,16 @@ class Upkeep:
         self.reply_rules = ReplyRules(transport.id, switch.replies, balancer, transactions, self.meters)
         self.meters.on_copying_ended = weak_method(self.reply_rules.forget)
         senders = self.reply_rules, self.meters.of_clients
-        self.audit = Audit(transport, session_audit, switch.restored, restore, senders)
+        self.audit = audit = Audit(transport, session_audit, switch.restored, restore, senders)
+        reply_rules = self.reply_rules
+        self._override_audit = OverrideAudit(
+            transport, lambda: [*audit.in_place, *reply_rules.sent], switch.replies.all_rules, switch.overridden
+        )
+
+    @property
+    def is_reading_rules(self) -> bool:
+        """Whether the switch is reading a table for us that may be large."""
+        return self.audit.is_reading_sessions or self._override_audit.is_reading
 
     def tick(self, now: float) -> None:
         """Audit what is in place, and restore what others have changed."""
@@ -64,6 +74,7 @@ class Upkeep:
         self.reply_rules.tick(now)
         self.audit.tick(now)
         self._learned_audit.tick(now)
+        self._override_audit.tick(now)
         self.audit.take_extraneous(self._learned_audit.extraneous, now)
         self._take_meter_counts()
 
@@ -74,11 +85,17 @@ class Upkeep:
             or self._on_meter_rates(xid, message)
             or self.audit.on_reply(xid, message, now)
             or self._learned_audit.on_reply(xid, message, now)
+            or self._override_audit.on_reply(xid, message, now)
         )
 
     def on_error(self, xid: int, now: float) -> bool:
         """Handle an error about a request of an audit. False: another error."""
-        return self.audit.on_error(xid, now) or self._learned_audit.on_error(xid) or self._meter_audit.on_error(xid)
+        return (
+            self.audit.on_error(xid, now)
+            or self._learned_audit.on_error(xid)
+            or self._meter_audit.on_error(xid)
+            or self._override_audit.on_error(xid)
+        )
 
     def _remove(self, rules: list[FlowStats]) -> None:
         """Delete rules that the switch has reported, and that are none of ours."""

@@ -137,6 +137,15 @@ def test_what_was_restored_is_counted_by_kind(bench: WebBench) -> None:
         assert scrape.value("haslb_switch_restored_total", datapath="0" * 15 + "2", kind=kind) == count
 
 
+def test_rules_of_others_that_override_ours_are_a_gauge_of_each_switch(bench: WebBench) -> None:
+    """What was found at one that is not served any more may not be true any more."""
+    served, lost = bench.switches[1], bench.switches[2]
+    assert served.channel is not None and lost.channel is None
+    served.overridden.count = lost.overridden.count = 3
+    assert Scrape(bench).value("haslb_switch_overriding_rules", datapath="0" * 15 + "1") == 3
+    assert Scrape(bench).value("haslb_switch_overriding_rules", datapath="0" * 15 + "2") == 0
+
+
 def test_sessions_without_a_rule_are_a_gauge_of_each_switch(bench: WebBench) -> None:
     bench.switches[2].rules.install(next(iter(bench.balancer.sessions)))
     assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "2") == 1

@@ -1,0 +1,177 @@
+"""The audit of rules of others on one switch: reports those that override ours (:mod:`.overriding`).
+
+They have any cookie but ours. Small tables are read as a whole. Where ours are many, the switch is asked for the rules
+whose cookie differs from our mark, in 16 requests: that it differs in bit n and in no lower one::
+
+    every 10 s   the tables that rules of ours are in, one after the other
+                 -> a rule that overrides ours was not reported yet -> one log line, for all that were found
+                 -> none is left                                    -> one log line
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Callable, NamedTuple, Optional
+
+from ryu_haslb.openflow.audit.overriding import Look, Overriding, guards_of
+from ryu_haslb.openflow.flow_tables.pipeline import Rule, Table
+from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
+from ryu_haslb.openflow.wire.multipart import flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire.wire import MalformedMessage
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two looks, and the same as a multiple of the time in which the switch read its rules for the last.
+LOOK_INTERVAL = 10.0
+_LOOK_PAUSE = 300.0
+#: The pause after a request, as a multiple of what the reply took.
+_REQUEST_PAUSE = 4.0
+#: Seconds without a further part of a reply after which the request is given up.
+REPLY_TIMEOUT = 15.0
+#: The tables that have a rule for each session, or for each address.
+_LARGE_TABLES = frozenset({Table.SESSIONS, Table.DESTINATIONS, Table.SOURCES})
+
+
+@dataclass
+class Overridden:
+    """What the last look at a switch has found: the number of rules of others that override ours, and one of them."""
+
+    count: int = 0
+    example: str = ""
+
+
+class _Request(NamedTuple):
+    table: int
+    cookie: int = 0
+    mask: int = 0
+
+
+class OverrideAudit:
+    """Looks for rules of others over one connection.
+
+    ``rules`` returns the rules that are in place, beside those of sessions; ``replies`` the rules that would copy the
+    replies of all real servers that can be reached. The result is written to ``overridden``.
+    """
+
+    def __init__(
+        self,
+        channel: SwitchChannel,
+        rules: Callable[[], list[SentRule]],
+        replies: Callable[[], Iterable[Rule]],
+        overridden: Overridden,
+    ) -> None:
+        self._channel = channel
+        self._datapath_id = channel.id
+        self._rules = rules
+        self._replies = replies
+        self._overridden = overridden
+        self._overridden.count, self._overridden.example = 0, ""
+        self._reported: set[Overriding] = set()
+        self._look: Optional[Look] = None
+        self._to_ask: deque[_Request] = deque()
+        self._asked: Optional[_Request] = None
+        self._xid: Optional[int] = None
+        self._asked_at = self._heard_at = self._next_at = self._reading = 0.0
+        self._is_possible = True
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the switch is reading rules for us."""
+        return self._xid is not None
+
+    def tick(self, now: float) -> None:
+        """Ask for what is due."""
+        if self._xid is not None:
+            if now > self._heard_at + REPLY_TIMEOUT:
+                self._give_up(now)
+        elif now >= self._next_at and self._is_possible:
+            if not self._to_ask:
+                self._begin()
+            if self._to_ask:
+                self._ask(self._to_ask.popleft(), now)
+
+    def _begin(self) -> None:
+        guards = guards_of(self._rules(), self._replies())
+        self._look, self._reading = Look(guards), 0.0
+        tables = sorted({guard.table for guard in guards if guard.table < self._channel.tables})
+        self._to_ask.extend(request for table in tables for request in _requests_for(table))
+
+    def _ask(self, request: _Request, now: float) -> None:
+        self._asked, self._asked_at, self._heard_at = request, now, now
+        self._xid = self._channel.next_xid()
+        self._channel.transmit(flow_stats_request(self._xid, *request))
+
+    def on_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of a reply. False when it is the reply to another request."""
+        if xid != self._xid or self._look is None or self._asked is None:
+            return False
+        self._heard_at = now
+        try:
+            for row in flow_stats(message):
+                if row.table != self._asked.table:
+                    continue
+                if (row.cookie ^ self._asked.cookie) & self._asked.mask:
+                    self._skip_rest_of_table()  # the switch ignores cookies, and reports the whole table
+                self._look.take(row)
+            more = has_more(message)
+        except MalformedMessage as error:
+            LOG.warning(
+                "Switch %016x: malformed flow-stats reply (%s); this look for rules of others is given up",
+                *(self._datapath_id, error),
+            )
+            self._give_up(now)
+            return True
+        if not more:
+            self._xid = None
+            took = now - self._asked_at
+            self._reading += took
+            self._next_at = now + _REQUEST_PAUSE * took
+            if not self._to_ask:
+                self._conclude(self._look.found(), now)
+        return True
+
+    def on_error(self, xid: int) -> bool:
+        """The switch rejects the request: it is not asked again. False when it is another message."""
+        if xid != self._xid:
+            return False
+        self._is_possible = False
+        self._give_up(0.0)
+        return True
+
+    def _skip_rest_of_table(self) -> None:
+        while self._to_ask and self._asked is not None and self._to_ask[0].table == self._asked.table:
+            self._to_ask.popleft()
+
+    def _give_up(self, now: float) -> None:
+        self._xid = None
+        self._to_ask.clear()
+        self._next_at = now + LOOK_INTERVAL
+
+    def _conclude(self, found: list[Overriding], now: float) -> None:
+        self._next_at = now + max(LOOK_INTERVAL, _LOOK_PAUSE * self._reading)
+        self._overridden.count = len(found)
+        self._overridden.example = str(found[0]) if found else ""
+        if not self._reported.issuperset(found):
+            LOG.warning(
+                "Switch %016x: %d rules of another controller or operator override ours (%s); they stay, since they "
+                "are not ours",
+                *(self._datapath_id, len(found), found[0]),
+            )
+        elif self._reported and not found:
+            LOG.info("Switch %016x: no rule of others overrides ours any more", self._datapath_id)
+        self._reported = set(found)
+
+
+def _requests_for(table: int) -> Iterator[_Request]:
+    """Requests for all rules of others in a table, each of which one of them reports."""
+    if table not in _LARGE_TABLES:
+        yield _Request(table)
+        return
+    for bit in range(COOKIE_MARK_BITS):
+        mask = (2 << bit) - 1
+        yield _Request(table, (COOKIE_MARK ^ 1 << bit) & mask, mask)

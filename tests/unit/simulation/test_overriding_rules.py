@@ -1,0 +1,102 @@
+"""Others add rules that take packets from ours: they stay, and are reported (docs/flows.md, rules of others)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from ryu_haslb.openflow.audit.override_audit import LOOK_INTERVAL, Overridden
+from ryu_haslb.openflow.flow_tables.pipeline import udp_match
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.slb.session import COOKIE_MARK
+from simulation.flow_mods import FlowMods
+from simulation.parameters import Parameters
+from simulation.world import World
+
+PARAMETERS = Parameters(seed=1, mobiles=3, idle=3000, lifetime=65535)
+#: Seconds after which what is on the switch was looked at.
+LOOK_TIME = LOOK_INTERVAL + 6.0
+REQUESTS = match({"eth_type": 0x0800, "ip_proto": 17, "udp_dst": 434})
+ANY = match({})
+OVERRIDE = "override ours"
+
+
+def run(world: World, seconds: float) -> None:
+    world.clock.run_until(world.clock.now + seconds)
+
+
+def settled(parameters: Parameters = PARAMETERS) -> World:
+    world = World(parameters)
+    world.start()
+    run(world, 30.0)
+    return world
+
+
+def rule(priority: int, fields: bytes = REQUESTS, table: int = 0, cookie: int = 0, command: int = 0) -> FlowMod:
+    return FlowMod(command, table, cookie, priority=priority, match=fields, instructions=apply_actions(b""))
+
+
+def send(world: World, *rules: FlowMod) -> None:
+    for each in rules:
+        FlowMods(world.switch).execute(each.pack(1))
+    world.switch.monitors.flush()
+
+
+def overridden(world: World) -> Overridden:
+    return world.controller.fleet.switches[1].overridden
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if OVERRIDE in each.getMessage()]
+
+
+def test_a_rule_that_drops_requests_is_reported_once_and_stays(caplog: pytest.LogCaptureFixture) -> None:
+    world = settled()
+    assert overridden(world) == Overridden()
+    send(world, rule(65535))
+    run(world, 3 * LOOK_TIME)
+    assert overridden(world) == Overridden(1, "table 0, priority 65535, cookie 0x0, over 'punt request'")
+    (line,) = lines(caplog)
+    assert "1 rules of another controller or operator override ours (table 0, priority 65535, cookie 0x0, over " in line
+    assert [flow.priority for flow in world.switch.datapath.tables[0]].count(65535) == 1
+
+
+def test_a_further_rule_is_reported_and_so_is_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = settled()
+    send(world, rule(65535))
+    run(world, LOOK_TIME)
+    send(world, rule(60000))
+    run(world, LOOK_TIME)
+    assert overridden(world).count == 2
+    assert len(lines(caplog)) == 2
+    send(world, rule(0, ANY, cookie=0, command=wire.OFPFC_DELETE)._replace(cookie_mask=0xFFFF))
+    run(world, LOOK_TIME)
+    assert overridden(world) == Overridden()
+    assert "no rule of others overrides ours any more" in caplog.text
+
+
+@pytest.mark.parametrize("bit", range(16))
+def test_a_rule_in_the_session_table_is_found_by_any_cookie_but_ours(bit: int) -> None:
+    """The switch is not asked for session rules, which may be a million."""
+    world = settled()
+    send(world, rule(60000, table=1, cookie=COOKIE_MARK ^ 1 << bit), rule(7, match(udp_match("10.1.1.10", 9)), table=1))
+    run(world, LOOK_TIME)
+    assert overridden(world).count == 1
+
+
+def test_a_switch_that_ignores_cookies_reports_each_rule_once() -> None:
+    world = settled(replace(PARAMETERS, habits=(("flow_statistics_by_cookie", False),)))
+    send(world, *(rule(60000 + bit, table=1, cookie=COOKIE_MARK ^ 1 << bit) for bit in range(16)))
+    run(world, LOOK_TIME)
+    assert overridden(world).count == 16
+
+
+def test_the_learning_table_is_looked_at_where_there_is_one() -> None:
+    world = settled(replace(PARAMETERS, normal="refused", tables=64))
+    send(world, rule(60000, ANY, table=3), rule(60000, ANY, table=4))
+    run(world, 2 * LOOK_TIME)
+    assert overridden(world).count == 2
