@@ -209,8 +209,7 @@ def markdown(record: ClusterRecord) -> str:
     )
 
 
-def main(words: Sequence[str]) -> int:
-    """Measure, store and print the results, and update the document."""
+def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300.0, help="of failures, default %(default)s")
     parser.add_argument("--failures", type=int, default=0, help="at least so many failures, default: as time allows")
@@ -222,7 +221,12 @@ def main(words: Sequence[str]) -> int:
         "--upgrade-rate", type=float, default=UPGRADE_RATE, help="new mobiles a second, default %(default)s"
     )
     parser.add_argument("--seed", type=int, default=None, help="of the order and the moments, default random")
-    options = parser.parse_args(words)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure, store and print the results, and update the document."""
+    options = _options(words)
     seed = secrets.randbits(32) if options.seed is None else options.seed
     end_in_order()
     print(f"seed {seed}", flush=True)

@@ -94,7 +94,7 @@ class RequestPath:
         self._switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
         self._transactions = Transactions(self._sink)
         self._switch.connect(self._transactions, now)
-        self._switch.on_ready(now)
+        self._switch.on_ready(lambda _: True, now)
         probe = probe_frame(chassis_address(1), VIRTUAL.packed)
         assert self._switch.on_packet_in(packet_in_of(Purpose.PUNT_SESSION_MISS, wire.OFPP_CONTROLLER, probe), now)
         no_tables = (

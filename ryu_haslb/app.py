@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -122,14 +123,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.server_states = ServerStates()
         self.sharing = None if self.member is None else Sharing(self.member, self.fleet, self.balancer, self.dfp)
-        self.rollback: Rollback
-        self.cluster_configuration: Optional[ClusterConfiguration]
-        if self.member is None:
-            self.rollback, self.cluster_configuration = Rollback(), None
-        else:
-            self.rollback = rollback = ClusterRollback(self.member)
-            text = write_configuration(self.configuration)
-            self.cluster_configuration = ClusterConfiguration(self.member, self, text, rollback.end_of_rollback)
+        self.rollback, self.cluster_configuration = self._make_rollback()
         self.state_log = StateLog(self.sources, time.monotonic(), self.history)
         self.overload_log = OverloadLog(self.balancer.statistics, time.monotonic())
         self._signals: list[int] = []
@@ -137,6 +131,19 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self._reloading = Coalesced("SIGHUP", self._reload)
         self._rolling_back = Coalesced("rollback", lambda: reloading.roll_back(self))
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
+        self._open_sockets(context, unserved)
+        if self.member is not None:
+            Membership(self.member, self.fleet, self.balancer, os.environ.get(ADDRESS_VARIABLE, ""))
+
+    def _make_rollback(self) -> tuple[Rollback, Optional[ClusterConfiguration]]:
+        """What undoes a change that is not confirmed: for this balancer, or for all members of its cluster."""
+        if self.member is None:
+            return Rollback(), None
+        rollback, text = ClusterRollback(self.member), write_configuration(self.configuration)
+        return rollback, ClusterConfiguration(self.member, self, text, rollback.end_of_rollback)
+
+    def _open_sockets(self, context: Optional[ssl.SSLContext], unserved: Unserved[Caller]) -> None:
+        """Listen for switches, for HTTP, and for ``haslb``."""
         ports = open_switch_ports()
         self.openflow = OpenFlowServer(ports, context, self.fleet, self.fleet.has_connection, unserved)
         self._listening = " and ".join(
@@ -145,8 +152,6 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         warn_of_open_port(self.configuration)
         self.http = open_http_server(self)
         self.control = open_control_server(self)
-        if self.member is not None:
-            Membership(self.member, self.fleet, self.balancer, os.environ.get(ADDRESS_VARIABLE, ""))
 
     def start(self) -> None:
         """Start the engine's event loop and all green threads of this application."""

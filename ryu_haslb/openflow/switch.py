@@ -136,12 +136,16 @@ class Switch:
         self.rules.connect(transactions)
         self.path.table_output.begin()
 
-    def on_ready(self, now: float) -> None:
-        """The standing rules are in place. Try output to TABLE, and read the session rules of the previous run."""
+    def on_ready(self, is_port_usable: Callable[[int], bool], now: float) -> None:
+        """The standing rules are in place. Try output to TABLE, and read the session rules of the previous run.
+
+        ``is_port_usable`` says whether the switch has a port, and it is up.
+        """
         if self.channel is None or self._is_ready:
             return
         self._is_ready = True
         self._probe_table_output(self.channel, now)
+        self.unrecovered.recovery.is_port_usable = is_port_usable
         self.unrecovered.begin(self.channel, self.layout.has_sessions, now)
 
     def disconnect(self) -> None:

@@ -70,8 +70,7 @@ class Wired:
         self.transport.handler = self._on_message
         self.transactions = Transactions(self.transport)
         self.switch.connect(self.transactions, self.now)
-        self.switch.unrecovered.recovery.is_port_usable = self.transport.is_port_usable
-        self.switch.on_ready(self.now)
+        self.switch.on_ready(self.transport.is_port_usable, self.now)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> None:
         if kind == wire.OFPT_BARRIER_REPLY:

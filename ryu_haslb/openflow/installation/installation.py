@@ -224,27 +224,33 @@ class Installation:
             if layout != switch.layout:
                 switch.set_layout(layout)
             self.upkeep.meters.of_clients.on_lost()
-
-        def conclude(error: Optional[wire.Error]) -> None:
-            self._is_installing = False
-            is_known = self._is_sent_known or (rules is self._sent and not is_difference)
-            self._is_sent_known = error is None and is_known
-            if error is None and rules is self._sent and not is_known:
-                self._replace()  # it was a difference from rules that were rejected meanwhile
-            elif error is None:
-                self._on_installed(rules)
-            elif layout != self._choice.layout(transport.port_names().keys()):
-                self.install()  # sent before another rejection has shown what the switch lacks
-            else:
-                self._on_rejected(error)
-
         metered = self.upkeep.meters.are_supported
         self.transactions.submit(
             lambda xid: messages_of(rules, metered, xid, layout),
-            conclude,
+            lambda error: self._on_confirmed(rules, layout, is_difference, error),
             revoke=lambda error: self._on_late_rejection(rules, error),
         )
         self._submit_table_miss(rules, metered, layout)
+
+    def _on_confirmed(
+        self, rules: list[Rule], layout: Layout, is_difference: bool, error: Optional[wire.Error]
+    ) -> None:
+        """The switch has carried out what was sent for these rules, or has rejected it."""
+        self._is_installing = False
+        is_current = rules is self._sent
+        if error is not None:
+            self._is_sent_known = False
+            if layout != self._choice.layout(self._transport.port_names().keys()):
+                self.install()  # sent before another rejection has shown what the switch lacks
+            else:
+                self._on_rejected(error)
+            return
+        if is_current and not is_difference:
+            self._is_sent_known = True
+        if is_current and not self._is_sent_known:
+            self._replace()  # it was a difference from rules that were rejected meanwhile
+        else:
+            self._on_installed(rules)
 
     def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
         """Send the rule for everything else, behind all others; without bundles the switch may take it before them."""
@@ -292,8 +298,7 @@ class Installation:
         if not self.is_serving:
             self._switch.connect(self.transactions, self._installed_at)
         self.upkeep.reply_rules.begin(self._switch.layout)
-        self._switch.unrecovered.recovery.is_port_usable = self._transport.is_port_usable
-        self._switch.on_ready(self._installed_at)
+        self._switch.on_ready(self._transport.is_port_usable, self._installed_at)
 
     def _on_rejected(self, error: wire.Error) -> None:
         self._is_installing, self._is_sent_known = True, False
