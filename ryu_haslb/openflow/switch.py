@@ -1,4 +1,4 @@
-"""One switch over all its connections: which parts serve it, who serves it, and what is due at each tick."""
+"""One switch over all its connections: the parts that serve it, the role of this balancer, what is due at each tick."""
 
 from __future__ import annotations
 
@@ -31,25 +31,26 @@ from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
-#: A switch that does not answer for so many seconds which role we have does not count as reached.
+#: Seconds without an answer to a question for our role after which a switch does not count as reached.
 ANSWER_TIMEOUT = 3.0
-#: A switch that sends no barrier reply for so many seconds counts as busy: what it was sent may take it long.
+#: Seconds without a barrier reply after which a switch counts as busy: what was sent to it may take long.
 BUSY_TIMEOUT = 1.0
-#: Entries of the session table that stay free where the switch reports its size.
-MAX_RESERVED = 8
+#: Entries of the session table that stay free, at most, where the switch reports the size of the table.
+MAX_RESERVED_ENTRIES = 8
 
 
 class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
-    ``fleet`` are all switches of this balancer by their datapath ids. ``on_taken`` is called when the sessions
-    that this balancer has followed are to be recovered.
-    ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
-    (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
-    ``record`` is what a test on record has found out, ``switching_source`` what has decided how the switch forwards.
-    ``normal_seen`` is what the counters of its ports have shown.
-    ``served_since`` is the time of the last :meth:`connect`, ``lost_because`` why it is not served any more.
-    ``path`` is what a packet-in goes through.
+    ``fleet`` are all switches of this balancer by their datapath ids. ``on_taken_over`` is called when the sessions
+    that this balancer has followed are to be recovered. ``home`` is the IP address of its first connection,
+    ``has_keys`` whether the keys on it are known (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for
+    virtual addresses that its meter has dropped.
+
+    ``record`` holds the results of a ``switch-test`` on record. ``switching_source`` says what has decided how the
+    switch forwards, ``normal_seen`` what the counters of its ports have shown about that. ``served_since`` is the time
+    of the last :meth:`connect`, ``lost_because`` the reason why it is not served any more. ``path`` handles its
+    packet-ins.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -60,7 +61,7 @@ class Switch:
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
         self.fleet: Mapping[int, Switch] = {}
-        self.on_taken: Callable[[], None] = lambda: None
+        self.on_taken_over: Callable[[], None] = lambda: None
         self.arp_metered = 0
         self.served_since = 0.0
         self.lost_because = ""
@@ -100,7 +101,7 @@ class Switch:
         self.path.configure(configuration)
 
     def set_layout(self, layout: Layout) -> None:
-        """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
+        """How the switch forwards traffic that is not ours, and which tables it has. It forgets what it has learned."""
         self.layout = self.adjacencies.discovery.layout = self.questions.layout = layout
         self.questions.forget_rules()
         self.rules.waiting_rules.is_supported = layout.has_sessions
@@ -115,11 +116,11 @@ class Switch:
             self.path.learning.end()
         self.path.learning = None
 
-    def take_reported(self, reported: Reported) -> None:
-        """What the switch reports of itself. A part of the session table is left to a standing rule, and to others."""
+    def on_reported(self, reported: Reported) -> None:
+        """What the switch reports of itself. One entry of the session table is ours, some stay free for others."""
         self.reported = reported
         size = reported.table_sizes.get(Table.SESSIONS, 0)
-        self.rules.room.reported = size - 1 - min(size // 10, MAX_RESERVED) if size > 1 else None
+        self.rules.room.reported = size - 1 - min(size // 10, MAX_RESERVED_ENTRIES) if size > 1 else None
 
     @property
     def has_table_output(self) -> Optional[bool]:
@@ -167,12 +168,12 @@ class Switch:
         return self.channel is not None or self.mastership is not None
 
     def answers(self, now: float) -> bool:
-        """Whether the switch is connected, and has not left a question for its role unanswered for long."""
+        """Whether the switch is connected, and has answered lately which role this balancer has."""
         return self.mastership is not None and self.mastership.unanswered_for(now) < ANSWER_TIMEOUT
 
     @property
     def role(self) -> Role:
-        """What this balancer is for the switch among several."""
+        """The role that this balancer has for the switch."""
         return Role.NONE if self.mastership is None else self.mastership.role
 
     def forget(self, now: float) -> None:
@@ -197,19 +198,19 @@ class Switch:
             self.unrecovered.remembered.keep_sessions(sessions, actions, keys, self.leadership.followed, now)
 
     def on_disconnected(self, followed: Followed, now: float) -> None:
-        """The connection has ended over which this member has followed the switch."""
+        """This member has followed the switch over a connection that has ended: remember what it has followed."""
         if self.leadership is not None:
             self.unrecovered.remembered.keep(followed, self.leadership.followed, now)
 
-    def take(self, followed: Followed, now: float) -> None:
+    def take_over(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""
         self.admission.on_takeover(now)
-        self.unrecovered.take(followed, now)
+        self.unrecovered.take_over(followed, now)
         self.has_keys = self.has_keys or bool(followed.keys)
-        self.on_taken()
-        self.take_ignores_normal(followed.ignores_normal)
+        self.on_taken_over()
+        self.recall_ignores_normal(followed.ignores_normal)
 
-    def take_ignores_normal(self, description: Optional[int]) -> None:
+    def recall_ignores_normal(self, description: Optional[int]) -> None:
         """An earlier run has seen that the switch with this digest of its description ignores NORMAL; None: it has not.
 
         What this run has seen itself is newer.

@@ -1,8 +1,8 @@
-"""The doubt about a real server: whether it lives is looked for in its replies before it is failed.
+"""The doubt about a real server: before it is failed, the switches copy its replies to the balancer.
 
 Requests prove nothing: a stranger can write requests that look like those of mobiles without a reply. Replies cannot be
-written by subscribers, where the switches match the home agent's own port, Ethernet address and VLAN. Normally nothing
-looks at replies, since that has a cost for each. So::
+written by subscribers, where the switches match the home agent's own port, Ethernet address and VLAN. Normally no reply
+is copied, since each copy has a cost. So::
 
     retries of a quarter of ``numconns`` mobiles,
       or a session may soon move (``reassign``)   -> in doubt: each switch copies its replies to the balancer
@@ -38,8 +38,8 @@ WATCH_INTERVAL: Final = 1.5
 MIN_SILENCE: Final = 5.0
 MAX_SILENCE: Final = 30.0
 REPLY_MEMORY: Final = 60.0
-#: Its silence as a multiple of the longest recent pause between two replies; and what is left of that pause with each
-#: further reply.
+#: The silence that is long enough, as a multiple of the longest recent pause between two replies; and the part of that
+#: pause that is left after each further reply.
 PAUSE_FACTOR: Final = 4.0
 _PAUSE_DECAY: Final = 0.95
 #: Mobiles that have retried at a real server before it is asked, if ``numconns`` is less. Fewer retries may be lost

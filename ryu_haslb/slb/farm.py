@@ -147,7 +147,7 @@ class ServerFarm:
         return predictor.choose(self.reals, datapath_id, other_than)
 
     def choose_last_resort(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
-        """A real server that has failed, for a session that no other one can serve; None if another can, or is full.
+        """A real server that has failed, for a session that no other one can serve; None if one can, even a full one.
 
         The one that failed last goes first. It is demoted, unless ``other_than``, which the session leaves, can serve.
         """

@@ -117,7 +117,7 @@ class RealServer:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is in service and not drained, and is not kept from serving because it has failed."""
+        """Whether it is in service and not drained, and has not failed, or serves as the last one that can."""
         is_in_use = self.in_service and self.configuration.drain is None
         return is_in_use and self.health in (Health.OPERATIONAL, Health.DEMOTED)
 

@@ -174,7 +174,7 @@ class RequestDecision:
     def _stay_without_session(
         self, request: Request, attempt: Attempt, names_home_agent: bool, now: float
     ) -> Optional[Verdict]:
-        """The place of the mobile was filled: its request goes there all the same. None: it had no answer too often."""
+        """Others have filled the mobile's place: its request goes there nevertheless. None: it retried too often."""
         session = attempt.as_session(request, now)
         is_counted = session.record_request(request.identification, request.lifetime, names_home_agent, now)
         if is_counted and self._failure_detection.on_request(session, now):

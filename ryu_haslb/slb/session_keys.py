@@ -1,15 +1,15 @@
 """The secrets that the tags of sessions are hashed with.
 
-A tag is a hash of the mobile's identity. Who could compute it could also look for two NAIs with one tag, and so claim
-the session of another mobile after a restart. So each balancer has a secret key of its own. The rules on a switch bear
-tags, and outlive the balancer: so the key is on the switch as well
+A tag is a hash of the mobile's identity. A sender who could compute tags could also find two NAIs with one tag, and so
+claim the session of another mobile after a restart. So each balancer has a secret key of its own. The rules on a switch
+bear tags, and outlive the balancer: so the key is on the switch as well
 (:mod:`ryu_haslb.openflow.sessions.session_key`), and the balancer that serves it next adopts that key::
 
     the first switch has a key               -> it becomes the key of new tags here
     it has none, but rules of our kind       -> an earlier version served it: its tags are hashed without a key
     a further switch has another key         -> rules with tags of that key are recovered as well; new tags keep ours
 
-A switch holds all keys that its rules may be of, so that a second restart loses none.
+A switch holds the keys of all its rules, so that a second restart loses none.
 """
 
 from __future__ import annotations

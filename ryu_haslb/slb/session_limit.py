@@ -146,11 +146,11 @@ class SessionLimit:
         return first
 
     def yielding_to(self, client: bytes, reals: Iterable[RealServer]) -> Optional[Session]:
-        """The oldest unconfirmed session at one of these real servers of a client that has several times as many.
+        """The oldest unconfirmed session at one of these real servers, of a client that has several times as many.
 
-        Clients have several times as many in the farm if their numbers have at least two binary digits more: then those
-        who have gained a place need not fear to lose it at once. Recovered sessions do not yield. At each real server
-        the client with the most there is asked, and what it has there decides between two of them.
+        A client has several times as many if its number of sessions in the farm has at least two binary digits more:
+        so a client that has gained a place does not lose it at once. Recovered sessions do not yield. At each real
+        server the client with the most there may yield; of several, the one with the most at its real server does.
         """
         share = self._shares.get(client)
         if share is None and self._is_one_of_the_others(None):

@@ -12,7 +12,7 @@ from simulation.world import World
 #: Seconds between two claims of a thief, and between two looks whether it may succeed.
 CLAIM_INTERVAL, LOOK_INTERVAL = 5.0, 1.0
 #: Seconds until a home agent is found again whose thief is gone.
-RETURN_TIME = 15.0
+RETURN_TIMEOUT = 15.0
 
 
 class Theft:
@@ -59,7 +59,7 @@ class Theft:
         self._may_succeed |= self._is_beside and changed_at > self._began_at - SETTLE_TIME
         if self._may_succeed:
             agent.robbed_at = world.clock.now
-        if world.clock.now < self._ends_at + RETURN_TIME:
+        if world.clock.now < self._ends_at + RETURN_TIMEOUT:
             world.clock.after(LOOK_INTERVAL, self._look)
         elif self._may_succeed:
             agent.disturbed_at = world.clock.now

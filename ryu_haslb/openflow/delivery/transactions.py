@@ -1,8 +1,8 @@
 """Groups of messages that a switch carries out and confirms: a bundle and a barrier.
 
 A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one.
-The reply to the barrier behind them ends the transaction; an error before it makes it fail. Some hardware confirms
-first, and rejects when it writes its tables: errors are followed for :data:`LATE_REJECTION_TIME` behind the reply.
+A barrier follows them: its reply ends the transaction, and an error before the reply makes it fail. Some hardware
+confirms first, and rejects when it writes its tables: errors count for :data:`LATE_REJECTION_TIMEOUT` after the reply.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _BUNDLES_UNSUPPORTED: Final = frozenset(
     )
 )
 
-#: Seconds behind the barrier reply in which a switch may still reject what it has confirmed.
-LATE_REJECTION_TIME: Final = 5.0
+#: Seconds after the barrier reply in which a switch may still reject what it has confirmed.
+LATE_REJECTION_TIMEOUT: Final = 5.0
 
 #: Returns the messages of a transaction; each must have the transaction id that it is given.
 Builder = Callable[[int], list[bytes]]
 #: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
-#: Is called with an error that comes behind the barrier reply. False: it is about all messages, and no other counts.
+#: Is called with an error that comes after the barrier reply. False: it is about all messages, and no other counts.
 Revocation = Callable[[wire.Error], bool]
 #: Is called with the seconds that the switch took for a transaction.
 Measure = Callable[[float], None]
@@ -81,7 +81,7 @@ class Transactions:
         messages shows when it began. ``revoke(error)`` is called for each error that comes after they are confirmed.
 
         Returns:
-            The transaction id, which is also that of the barrier behind the messages.
+            The transaction id, which is also that of the barrier that follows the messages.
         """
         return self._send(_Transaction(build, conclude, measure, revoke))
 
@@ -120,7 +120,7 @@ class Transactions:
         return True
 
     def tick(self, now: float) -> None:
-        """Forget transactions that are not followed any more: each holds the sessions whose rules it had."""
+        """Forget transactions whose late errors no longer count: each holds the sessions whose rules it had."""
         while self._revocable and next(iter(self._revocable.values()))[0] < now:
             del self._revocable[next(iter(self._revocable))]
 
@@ -133,7 +133,7 @@ class Transactions:
     def _await_late_errors(self, xid: int, transaction: _Transaction, now: float) -> None:
         self.tick(now)
         if transaction.revoke is not None and transaction.error is None:
-            self._revocable[xid] = now + LATE_REJECTION_TIME, transaction.revoke
+            self._revocable[xid] = now + LATE_REJECTION_TIMEOUT, transaction.revoke
 
     def _revoke(self, xid: int, error: wire.Error) -> bool:
         """The switch rejects what it has confirmed. False when the rejected message belongs to no transaction."""

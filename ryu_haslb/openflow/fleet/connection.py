@@ -100,7 +100,7 @@ class Connection:
         if others_served:
             switch.forget(self._clock())
         if followed is not None:
-            switch.take(followed, self._clock())
+            switch.take_over(followed, self._clock())
         self._installation.begin()
         if switch.has_keys or self._balancer.sessions.keys.current == UNKEYED:
             self._serve()
@@ -115,7 +115,7 @@ class Connection:
         self._has_lost_rules = keys is not None and not keys
         self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys)
         self._switch.has_keys = True
-        self._switch.take_ignores_normal(ignores_normal)
+        self._switch.recall_ignores_normal(ignores_normal)
         self._serve()
 
     def _serve(self) -> None:

@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Seconds in which a switch that has lost its connection tries again: the longest pause of Open vSwitch.
-RETURN_TIME = 8.0
+RETURN_TIMEOUT = 8.0
 
 
 class Fleet:
@@ -203,7 +203,7 @@ class Fleet:
                 is_returning = connection.is_beginning and switch.answers(now)
             else:
                 is_returning = (
-                    datapath_id not in self._not_served and self._known.gone_for(datapath_id, now) < RETURN_TIME
+                    datapath_id not in self._not_served and self._known.gone_for(datapath_id, now) < RETURN_TIMEOUT
                 )
             if is_returning:
                 yield switch
@@ -356,7 +356,7 @@ class Fleet:
         switch = Switch(transport.id, self._configuration, self._balancer)
         switch.home = transport.address[0]
         switch.leadership, switch.fleet = self._leadership, self.switches
-        switch.path.all_unrecovered, switch.on_taken = self._unrecovered, self._look_for_unrecovered
+        switch.path.all_unrecovered, switch.on_taken_over = self._unrecovered, self._look_for_unrecovered
         switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
         return switch
 

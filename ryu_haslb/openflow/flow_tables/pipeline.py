@@ -44,9 +44,9 @@ The way of a request:
    rule that punted it, and the cookie carries the rule's :class:`Purpose`.
 2. The first request of a session is *dispatched* at once, by a packet-out with the actions of the session's rule. The
    rule follows in a bundle with others, since single flow-mods are slow.
-3. Each later request *returns* to the switch in a packet-out that writes the tag into the Ethernet source and outputs
-   to TABLE. It passes the session's rule, which counts it and restarts its idle time-out. The controller has seen it
-   as well, as retransmissions must be counted.
+3. Each later request is punted as well, since the controller must count retransmissions. It *returns* to the switch
+   in a packet-out that writes the tag into the Ethernet source and outputs to TABLE. There it matches the session's
+   rule, which counts it and restarts its idle time-out.
 4. If the rule has timed out in the meantime, the packet misses it in table 1 and is punted again, as a *session miss*:
    the controller dispatches it by packet-out and adds the rule again.
 
@@ -288,8 +288,8 @@ def chassis_address(datapath_id: int) -> bytes:
 def probe_address(key: bytes, vlan: int) -> bytes:
     """The Ethernet address in probes that the switch sends into one VLAN only (0: into none, untagged).
 
-    Who answers to this address has seen the probe, so the VLAN reaches him. ``key`` is a secret, since others could
-    answer without having seen it; 32 bits are enough where answers are limited to some hundreds a second.
+    A host that answers to this address has seen the probe, so it is in that VLAN. ``key`` is a secret, since others
+    could else answer without having seen the probe; 32 bits are enough, as some hundred answers a second are read.
     """
     return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=4).digest()
 
@@ -297,9 +297,10 @@ def probe_address(key: bytes, vlan: int) -> bytes:
 def dispatch_address(datapath_id: int, key: bytes) -> bytes:
     """The Ethernet source of what a switch dispatches: five secret bytes, and one that differs between switches.
 
-    Another switch of ours passes on what has this source. Who could write it would pass round the balancer, so it is a
-    hash with the secret ``key``, and is seen in the home agents' VLAN only. Two switches with the same last byte are no
-    harm: switches of others between them learn the address at two ports. Without a key it is the chassis address.
+    Another switch of ours passes frames with this source to their destination. A host that could write it would get
+    round the balancer. So the address is a hash with the secret ``key``, and only the home agents' VLAN sees it. Two
+    switches may have the same last byte: switches of others between them then learn the address at two ports, which
+    does no harm. Without a key it is the chassis address.
     """
     if key == UNKEYED:
         return chassis_address(datapath_id)

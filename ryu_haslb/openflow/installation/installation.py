@@ -99,7 +99,7 @@ class Installation:
         self._description = SelfDescription(self._transport, self._transport.id, weak_method(self._on_reported))
 
     def install(self) -> None:
-        """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
+        """Install the meter of all requests, then the standing rules in the place of all other rules of ours."""
         self._is_installing = True
         self._choice.seen = self._switch.normal_seen
         self.upkeep.audit.suspend()
@@ -253,7 +253,7 @@ class Installation:
             self._on_installed(rules)
 
     def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
-        """Send the rule for everything else, behind all others; without bundles the switch may take it before them."""
+        """Send the table-miss rule after all others. A switch without bundles might else carry it out before them."""
         fitting = list(layout.fit(rules))
 
         def conclude(error: Optional[wire.Error]) -> None:
@@ -307,7 +307,7 @@ class Installation:
             self._stop_serving()
 
     def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
-        """The switch rejects standing rules behind the barrier reply; it may send an error for each of them."""
+        """The switch rejects standing rules after the barrier reply; it may send an error for each of them."""
         if self.is_serving and rules is not self._sent and self._is_sent_known:
             self._is_sent_known = False  # what was sent since may be a difference from them
             if not self._is_installing:
@@ -319,7 +319,7 @@ class Installation:
     def _on_late_table_miss_rejection(
         self, layout: Layout, error: wire.Error, conclude: Callable[[wire.Error], None]
     ) -> bool:
-        """The switch rejects the rule for everything else behind the barrier reply."""
+        """The switch rejects the table-miss rule after the barrier reply."""
         if layout == self._switch.layout and self.is_serving and not self._is_installing:
             conclude(error)
         return True
@@ -333,7 +333,7 @@ class Installation:
 
     def _on_reported(self, reported: Reported) -> None:
         """The switch has reported something of itself; all of it before it is served, if it replies in order."""
-        self._switch.take_reported(reported)
+        self._switch.on_reported(reported)
         self._choice.on_description(reported.description)
         self._say_if_record_is_of_another()
         self._follow_ports()

@@ -1,13 +1,13 @@
 """What follows when one switch rejects its standing rules.
 
-It may also reject them behind the barrier reply that confirms them, as some hardware does::
+It may also reject them after the barrier reply that confirms them, as some hardware does::
 
     another layout may fit (:mod:`.layout_choice`)  -> install that
     session rules fill their table                  -> delete some of them, and install again
     else, or when none of it helps                  -> the switch is not served; install again after a pause of
                                                        1 s, 2 s and so on up to 60 s (:mod:`.backoff`)
-    no rejection for :data:`.LATE_REJECTION_TIME`
-    behind the barrier reply                        -> the next one is the first again
+    no rejection for :data:`.LATE_REJECTION_TIMEOUT`
+    after the barrier reply                         -> the next one is the first again
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Callable
 
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.delivery.backoff import Backoff
-from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME, Transactions
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT, Transactions
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.flow_tables.rule_messages import session_slice_removal
 from ryu_haslb.openflow.wire import wire
@@ -48,7 +48,7 @@ class StandingRejections:
 
     def forget_if_accepted(self, installed_at: float, now: float) -> None:
         """The standing rules are in place. Unless some may yet be rejected, the next rejection is the first."""
-        if now >= installed_at + LATE_REJECTION_TIME:
+        if now >= installed_at + LATE_REJECTION_TIMEOUT:
             self._slices_removed = 0
             self._backoff.reset()
 

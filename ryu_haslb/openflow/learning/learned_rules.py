@@ -1,6 +1,6 @@
 """The flow-mods of the learning table of one switch: in which order they are sent, and how many at once.
 
-Changes are sent in groups, deletions first, each with a barrier behind it. The next group goes when that is answered,
+Changes are sent in groups, deletions first, and a barrier follows each. The next group goes when that is answered,
 and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What waits
 meanwhile is bounded by the addresses that are known: an address has one change at a time.
 

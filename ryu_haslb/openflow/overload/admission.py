@@ -8,14 +8,14 @@ HIGH       those of known mobiles, and those of clients that other clients crowd
 FULL       none; the frames are not even read, which would cost a third of what it costs to serve them
 =========  ============================================================================================
 
-The load is that of the :mod:`.backlog`. A known mobile is one that has a session; it is served first. It has more to
+The load follows from the :mod:`.backlog`. A known mobile is one that has a session; it is served first. It has more to
 lose: its binding may expire, or another home agent may be chosen for it. It also costs less: the switch has its session
-rule already. A home agent that a request names does not make its mobile known, since a flood can name one as well. A
-new mobile loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so a storm
-of new mobiles spreads by itself.
+rule already. A mobile is not known because its request names a home agent: a flood can do that as well. A new mobile
+loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so that a storm of
+new mobiles spreads by itself.
 
-Every request that comes under load is counted for its client: :mod:`.clients` finds out which clients exceed their fair
-share.
+Each request that comes while the load is HIGH or FULL is counted for its client: :mod:`.clients` finds out which
+clients exceed their fair share.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 
-#: Seconds after a statistics reply within which the barrier replies behind it arrive.
+#: Seconds after a flow-stats reply within which the barrier replies that follow it arrive.
 _READING_GRACE: Final = 0.2
 #: Seconds after a takeover in which a delay is no overload: this member recovers what it has followed, the former
 #: leader forgets its sessions, and the switch replaces the standing rules.
@@ -47,8 +47,11 @@ RequestReader = Callable[[bytes, Optional[int]], Optional[DropReason]]
 
 
 class Admission:
-    """Admits the requests of one switch. ``load`` is that of the last :meth:`update_load`, ``backlog`` that of the
-    connection. ``read_request`` reads a request into ``request``."""
+    """Admits the requests of one switch.
+
+    ``load`` is what the last :meth:`update_load` has found, ``backlog`` that of the connection. ``read_request`` reads
+    a request into ``request``.
+    """
 
     def __init__(self, balancer: Balancer, request: Request, read_request: RequestReader) -> None:
         self.load = Load.NORMAL
@@ -60,13 +63,13 @@ class Admission:
         self._excused_until = 0.0
 
     def on_reading(self, now: float) -> None:
-        """The switch is reading many rules for us. A delay of a fraction of a second is then no overload."""
+        """The switch is answering a flow-stats request about many rules. A short delay is then no overload."""
         self._excused_until = max(self._excused_until, now + _READING_GRACE)
 
     def on_takeover(self, now: float) -> None:
         """This member of a cluster begins to serve the switch in the place of another one.
 
-        A delay of a fraction of a second is then no overload. Unconfirmed bytes count all the same.
+        A short delay is then no overload. Unconfirmed bytes count all the same.
         """
         self._excused_until = max(self._excused_until, now + TAKEOVER_GRACE)
 
@@ -85,7 +88,7 @@ class Admission:
         self.backlog = Backlog()
 
     def update_load(self, channel: Channel, barrier: Optional[int], now: float) -> None:
-        """Determine the load. ``barrier`` is a barrier request that was just sent; without one, one is sent if due."""
+        """Determine the load. ``barrier`` is a barrier request that was just sent; if None, one is sent when due."""
         if barrier is None and self.backlog.needs_barrier(channel.bytes_sent):
             barrier = channel.next_xid()
             channel.transmit(wire.barrier_request(barrier))

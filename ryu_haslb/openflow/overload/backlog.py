@@ -1,8 +1,8 @@
-"""The work that a switch was sent and has not confirmed yet. It makes the load, which decides what is admitted.
+"""The work that was sent to a switch and that it has not confirmed yet. The load follows from it (:mod:`.admission`).
 
-A barrier request follows what was sent, about every 5 ms. Its reply passes through every queue of the round trip::
+About every 5 ms, a barrier request follows what was sent. Its reply passes through every queue of the round trip::
 
-    our socket -> the switch's queue -> the work that it was sent -> barrier reply -> behind unread packet-ins -> us
+    our socket -> the switch's queue -> the work that was sent -> barrier reply -> queue of unread packet-ins -> us
     `------------ grows with the requests that are admitted ------'   `- grows with the requests that come -----'
 
 The age of the oldest outstanding barrier is therefore the delay of the switch and of the controller together. A flood
@@ -10,9 +10,9 @@ of requests fills the way back, however few of them are admitted. The shortest r
 estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent. Within one
 round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
 
-The barriers also show which requests the switch has sent out. When a connection breaks, or the switch rejects what it
-is sent because another balancer is master, it is unknown whether it has sent out the requests behind the last
-confirmed barrier.
+The barriers also show which requests the switch has sent out. When a connection breaks, or the switch rejects our
+messages because another balancer is master, it is unknown whether it has sent out the requests after the last confirmed
+barrier.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from typing import Final, NamedTuple, Optional
 #: Queueing delay in seconds, and unconfirmed bytes, above which the load is HIGH. At twice as much it is FULL.
 MAX_QUEUEING_DELAY = 0.1
 MAX_UNCONFIRMED_BYTES = 1_000_000
-#: Outstanding barriers. More of them would not make the measurement more exact.
+#: Barriers that are outstanding at the same time. More of them would not make the measurement more exact.
 _MAX_OUTSTANDING_BARRIERS: Final = 64
 #: Seconds of a measuring window. The shortest round trip of the current window and of the one before is used.
 _ROUND_TRIP_WINDOW: Final = 1.0
-#: Seconds that are subtracted at most. Without a limit, the backlog of a switch that is always late would look empty.
+#: Seconds of round trip that are subtracted at most. Without a limit, the backlog of a switch that is always late would
+#: look empty.
 _MAX_SUBTRACTED_ROUND_TRIP: Final = 0.4
 
 
@@ -57,8 +58,8 @@ class _Barrier(NamedTuple):
 class Backlog:
     """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far.
 
-    ``requests`` counts the requests that were sent since the last barrier request, ``settled`` the rejections and
-    returns of requests that were received since the last barrier reply. The caller adds requests and rejections.
+    ``requests`` counts the requests that were sent since the last barrier request. ``settled`` counts the requests that
+    the switch has rejected or returned since the last barrier reply. The caller counts requests and rejections.
     ``round_trip`` is the seconds that the last barrier took, None before the first reply.
     """
 
@@ -99,7 +100,7 @@ class Backlog:
                 return True
 
     def record_return(self) -> bool:
-        """Record that a request has come back from the switch. False: it was sent none that could."""
+        """Record that a request has come back from the switch. False: no request was sent to it that could."""
         if self._returned >= self.all_requests:
             return False
         self._returned += 1
@@ -121,7 +122,7 @@ class Backlog:
         return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
     def load(self, bytes_sent: int, now: float, is_delay_excused: bool = False) -> Load:
-        """The load at this moment. While a switch reads its table for us, for example, its delay is no overload."""
+        """The load at this moment. The delay of a switch that answers a flow-stats request, for example, is excused."""
         unconfirmed = bytes_sent - self._confirmed_bytes
         if not self._outstanding and unconfirmed < MAX_UNCONFIRMED_BYTES:
             return _NORMAL

@@ -126,7 +126,7 @@ class Recovery:
         self._began_at = now if self._began_at is None else self._began_at
         return self.reading.request(xid, now)
 
-    def take(self, followed: Followed, now: float) -> None:
+    def take_over(self, followed: Followed, now: float) -> None:
         """This member has followed the switch, and takes over: the sessions of these rules are recovered."""
         self._pending = followed.rules
         self._room.take(self, len(followed.rules))

@@ -86,9 +86,9 @@ class UnrecoveredSessions:
         self._rules.room.is_uncertain = True
         self.recovery.locate(self._virtual_servers, self._actions)
 
-    def take(self, followed: Followed, now: float) -> None:
+    def take_over(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""
-        self.recovery.take(followed, now)
+        self.recovery.take_over(followed, now)
         self._rules.room.is_uncertain = True
         if followed.keys:
             self._balancer.sessions.keys.adopt(followed.keys)

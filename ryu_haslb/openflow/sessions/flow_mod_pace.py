@@ -3,7 +3,7 @@
 A software switch takes tens of thousands of flow-mods a second, hardware 200 to 1,000. What is sent beyond that queues
 up in the switch, and requests that are forwarded by packet-out wait behind it. So the number of outstanding flow-mods
 is limited to what the switch carries out within :data:`TARGET_DELAY`. Two barriers measure that: one before the
-flow-mods, and one behind them::
+flow-mods, and one after them::
 
     barrier, n flow-mods, barrier -> two replies; the time between them is the time that n flow-mods took
 

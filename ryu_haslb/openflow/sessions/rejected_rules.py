@@ -5,13 +5,13 @@
     bundle rejected    -> its parts wait here, and are sent one after the other (:mod:`.rule_bundle`)
     a single deletion  -> the rule stays on the switch
     table full         -> the session waits at the end of the queue; no addition is sent before the end of a pause
-    any other error    -> the rule is left out, and is sent again after a pause (:mod:`.backoff`)
+    any other error    -> the rule is left out of all bundles, until it is sent again after a pause (:mod:`.backoff`)
 
 A session whose rule is rejected continues by packet-out. When the table is full, no other rule fits either: all
 additions wait for the end of the pause, deletions do not. Deletions that the switch confirms shorten the pause.
 
 Some hardware confirms rules, and rejects them some time later. Its confirmation does not show that they fit: the next
-attempt waits until no rejection can come any more (:data:`.transactions.LATE_REJECTION_TIME`).
+attempt waits until no rejection can come any more (:data:`.transactions.LATE_REJECTION_TIMEOUT`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, Backoff
-from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT
 from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
@@ -33,7 +33,7 @@ LOG = logging.getLogger(__name__)
 
 
 class RejectedRules:
-    """What one switch has rejected. ``errors`` counts the times when it rejected a rule, alone or for lack of room.
+    """What one switch has rejected. ``errors`` counts how often it has rejected a rule, alone or for lack of room.
 
     ``left_out`` are the sessions whose rule was rejected by itself. ``parts`` are those of rejected bundles, the next
     one first.
@@ -103,7 +103,7 @@ class RejectedRules:
         if not self._is_full:
             return
         if bundle.installs and self._rejects_late:
-            self._uncertain_until = now + LATE_REJECTION_TIME
+            self._uncertain_until = now + LATE_REJECTION_TIMEOUT
         elif bundle.installs:
             self._is_full = False
             self._backoff.on_accepted()
@@ -118,7 +118,7 @@ class RejectedRules:
                 yield session
 
     def end_if_accepted(self, now: float) -> None:
-        """All rules are confirmed. If none was rejected for long, the switch fails no longer."""
+        """All rules are confirmed. If none was rejected for long, the switch accepts rules again."""
         if self._backoff.is_failing and now > self._rejected_at + MAX_RETRY_INTERVAL:
             self._is_full = False
             self._backoff.reset()
@@ -126,7 +126,7 @@ class RejectedRules:
             LOG.info("Switch %016x: all session rules are in place again", self._datapath_id)
 
     def disconnect(self) -> list[RuleBundle]:
-        """The connection is lost: nothing has to pause. Returns the parts that were not sent."""
+        """The connection is lost: all pauses end. Returns the parts that were not sent."""
         parts, self.parts = self.parts, []
         self._is_full = self._rejects_late = False
         self._backoff.reset()
@@ -139,7 +139,7 @@ class RejectedRules:
         )
 
     def _leave_out(self, installs: list[Install], error: wire.Error, now: float) -> None:
-        """The switch does not take these rules: they are sent again after a pause."""
+        """The switch has rejected these rules: they are sent again after a pause."""
         self.errors += 1
         for session, _ in installs:
             self._room.discard(session.tag)

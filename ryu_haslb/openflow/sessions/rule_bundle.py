@@ -1,6 +1,6 @@
 """The session rules that one bundle removes and installs, and the parts that are sent instead when it is rejected.
 
-A switch rejects a bundle as a whole, also where 999 of 1,000 rules would fit. Its deletions are then sent alone, since
+A switch rejects a bundle as a whole, even if 999 of 1,000 rules would fit. Its deletions are then sent alone, since
 they make room, and its additions in halves, one after the other, until a single rule is rejected.
 """
 
@@ -20,7 +20,7 @@ Install = tuple[Session, bytes]
 
 
 class RuleBundle(NamedTuple):
-    """Rules that a bundle removes, and sessions whose rules it installs behind them.
+    """Rules that a bundle removes, and sessions whose rules it installs after that.
 
     ``later`` are further parts of a rejected bundle; they are sent after the switch has confirmed or rejected this one.
     """

@@ -1,4 +1,4 @@
-"""How many session rules one switch has room for, and whose rule goes when a known mobile needs room. Pure.
+"""How many session rules one switch has room for, and whose rule is removed when a known mobile needs room. Pure.
 
 Hardware has room for some thousand rules. The limit of session rules is, in this order::
 
@@ -9,8 +9,8 @@ Hardware has room for some thousand rules. The limit of session rules is, in thi
 
 Rules are counted only where there is a limit: a software switch has room for a million. When the limit is reached,
 further sessions continue by packet-out. A known mobile (:mod:`ryu_haslb.slb.session_limit`) has more to lose than one
-that has shown nothing: its session takes the place of a session that is not confirmed. Sessions are looked through for
-those in a circle, some with each step.
+that has not shown that it exists: its session takes the place of one that is not confirmed. Each step looks at some
+sessions for that, in a circle.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ryu_haslb.slb.session_table import SessionTable
 
 #: A table of this size is as good as unlimited: its rules are not counted.
 MAX_COUNTED = 500_000
-#: Sessions that one step counts, or looks through for those that may lose their rule.
+#: Sessions that one step counts, or among which it looks for those that may lose their rule.
 SESSIONS_PER_STEP = 1_000
-#: Seconds after a look through all sessions before the next one.
+#: Seconds between two looks through all sessions.
 LOOK_INTERVAL = 1.0
 #: The part of the limit below which the log may say again that the limit is reached.
 _RELIEF = 0.9

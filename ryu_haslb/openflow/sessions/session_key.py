@@ -25,8 +25,10 @@ REPLY_TIMEOUT = 5.0
 
 
 class KeyReading:
-    """Asks one switch for what it remembers, once. ``conclude`` is called with the keys, None if it has not said them,
-    and with the digest of the description of the switch if that was seen to ignore NORMAL.
+    """Reads the memory rules of one switch, once.
+
+    ``conclude`` is called with the keys, or None if the switch did not report them; and with the digest of the switch's
+    description, if an earlier run has seen that the switch ignores NORMAL.
     """
 
     def __init__(

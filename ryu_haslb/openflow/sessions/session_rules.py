@@ -1,12 +1,12 @@
-"""The session rules of one switch: one rule per session, installed in bundles behind the sessions' first requests.
+"""The session rules of one switch: one rule per session, installed in bundles after the sessions' first requests.
 
 A session's first request does not wait for the rule: a packet-out forwards it. Rules are collected and sent every few
 milliseconds. When many sessions begin at once, a switch can keep up with bundles but not with single flow-mods::
 
-    install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), a barrier request behind it
+    install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), then a barrier request
                                       -> barrier reply: installed, ``session.rule_at`` is this switch
                                       -> error: the bundle is divided, and its parts are sent again
-                                      -> error behind the barrier reply: not installed, sent again after a pause
+                                      -> error after the barrier reply: not installed, sent again after a pause
                                       -> connection lost: waiting again
 
 A rejected bundle is divided until a single rule is rejected. The session of that rule continues by packet-out, and the
@@ -15,9 +15,9 @@ rule is sent again after a pause (:mod:`.rejected_rules`).
 The number of outstanding flow-mods is limited to what the switch carries out in a fraction of a second
 (:mod:`.flow_mod_pace`): rules wait here (:mod:`.waiting_rules`), not in the queue of a slow switch.
 
-While a bundle is outstanding, a session may end and its real server may move; the rule is then removed or replaced
-after the bundle is confirmed. A session that has come from another switch has a stale rule there, which is removed then
-as well.
+While a bundle is outstanding, a session may end and its real server may move: as soon as the bundle is confirmed, the
+rule is removed or replaced. A session that has come from another switch has a stale rule there, which is removed at the
+same time.
 
 When a switch connects again, or a real server has moved, the rules of very many sessions are installed again
 (:mod:`.reinstallation`).
@@ -40,12 +40,13 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
 
-#: What is in front of the Ethernet address of a next hop, and the bytes of that.
+#: The OXM header in front of the Ethernet address of a next hop, and the length of that address in bytes.
 _ETH_DST: Final = wire.oxm_header("eth_dst").to_bytes(4, "big")
 _MAC_LENGTH: Final = 6
-#: Bundles that the switch has not confirmed yet.
+#: Bundles that the switch may have to confirm at the same time.
 MAX_OUTSTANDING_BUNDLES: Final = 2
-#: Bundles that are sent at once when another member of the cluster is to lead. Only after a takeover there are as many.
+#: Bundles that are sent without waiting for confirmations when another member of the cluster is about to lead. So many
+#: rules wait only soon after a takeover.
 MAX_HURRIED_BUNDLES: Final = 20
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
@@ -59,8 +60,8 @@ class SessionRules:
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
     maps each real server that can be reached to the actions that lead to it; ``moved`` are those whose installed rules
     may still lead elsewhere. ``changes`` counts the rules that were sent to be installed or removed. ``pace`` limits
-    what is outstanding. ``room`` and ``rejected`` are those of the ``waiting_rules``. ``counted`` are the sessions with
-    a rule here when :mod:`.session_audit` has last counted them.
+    what is outstanding. ``room`` and ``rejected`` are those of the ``waiting_rules``. ``counted`` is the number of
+    session rules here when :mod:`.session_audit` last counted them.
     """
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
@@ -97,13 +98,13 @@ class SessionRules:
         return self.waiting_rules.is_paused(self._now)
 
     def on_way(self) -> Iterator[Session]:
-        """Sessions whose rule waits, is left out, or is outstanding; some of them may have ended."""
+        """Sessions whose rule waits, was rejected, or is outstanding; some of them may have ended."""
         yield from self.waiting_rules.sessions()
         for bundle in self._outstanding + self.rejected.parts:
             yield from (session for session, _ in bundle.every_install())
 
     def on_way_among(self, sessions: Iterable[Session]) -> set[Session]:
-        """Those of these sessions whose rule waits, is left out, or is outstanding."""
+        """Those of these sessions whose rule waits, was rejected, or is outstanding."""
         bundles = self._outstanding + self.rejected.parts
         sent = {session for bundle in bundles for session, _ in bundle.every_install()}
         return {each for each in sessions if each in self.waiting_rules or each in sent}
@@ -112,7 +113,7 @@ class SessionRules:
     def sessions_without_rule(self) -> int:
         """The number of sessions that continue by packet-out until their rule is installed here.
 
-        Sessions that have ended do not count, unless so many wait that it would take long to look at each.
+        Sessions that have ended are not counted. Where very many wait they are: to check each would take too long.
         """
         count = self.waiting_rules.without_rule
         return count if count > MAX_SESSIONS_PER_STEP else sum(session.is_live for session in self.on_way())
@@ -129,7 +130,7 @@ class SessionRules:
 
     @property
     def are_sent(self) -> bool:
-        """Whether all rules were sent but those that cannot be sent now."""
+        """Whether all rules were sent, except those that cannot be sent now."""
         is_waiting = self._reinstallation.is_under_way or self.waiting
         return not is_waiting or self.is_paused or self._awaits_room
 
@@ -151,7 +152,7 @@ class SessionRules:
         return tags
 
     def is_changing(self, tag: int) -> bool:
-        """Whether the rule with this tag waits to be installed or removed, or is left out."""
+        """Whether the rule with this tag waits to be installed or removed, or was rejected."""
         return self.waiting_rules.is_changing(tag)
 
     def on_removed(self, tag: int, by_timeout: bool) -> bool:
@@ -169,7 +170,7 @@ class SessionRules:
         return self._actions.get(session.real, actions) != actions
 
     def may_lead_to(self, session: Session, instructions: bytes) -> bool:
-        """Whether instructions, in any form, have the Ethernet address to which the rule of the session must lead."""
+        """Whether instructions contain, in any form, the Ethernet address to which the session's rule must lead."""
         actions = self._actions.get(session.real, b"")
         begin = actions.find(_ETH_DST) + len(_ETH_DST)
         return actions[begin : begin + _MAC_LENGTH] in instructions
@@ -222,14 +223,14 @@ class SessionRules:
             self._send(self._transactions, RuleBundle(installs, [], []))
 
     def on_missing(self, session: Session) -> None:
-        """The switch has no rule of a session that should have one, or one that does not act yet: install it there."""
+        """A session should have a rule, and the switch has none, or none that acts yet: install it there."""
         session.rule_at = None
         self.install(session)
 
     def reinstall(self, sessions: Iterable[Session]) -> None:
-        """Install the rules again that these sessions have on this switch: lost rules, or rules with old actions.
+        """Install again the rules that these sessions have on this switch: lost rules, or rules with old actions.
 
-        The room of one that is lost may have been given away.
+        The place of a lost rule in the table may be taken by now.
         """
         for session in sessions:
             if session.rule_at == self._datapath_id:
@@ -288,8 +289,8 @@ class SessionRules:
     def _on_installed(self, installs: list[Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent.
 
-        One whose deletion was sent behind it is gone, and must not count: the session's rule on another switch would be
-        removed as well.
+        A rule whose deletion was sent after it is gone. If it counted as installed, the session's rule on another
+        switch would be removed as well.
         """
         actions_of, datapath_id = self._actions.get, self._datapath_id
         for session, actions in installs:

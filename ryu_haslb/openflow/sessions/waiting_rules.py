@@ -1,12 +1,12 @@
 """The session rules that wait to be sent to one switch, and what the next bundle takes of them. Pure.
 
-The first of these that there is goes into the next bundle::
+The next bundle takes the first of these::
 
     parts       the next part of a bundle that was rejected (:mod:`.rejected_rules`)
     deletions   rules of sessions that have ended or moved; a new session with the same tag keeps the rule
     additions   sessions in the order of :mod:`.install_queue`, as far as there is room (:mod:`.rule_room`)
 
-Deletions and additions share a bundle. What has changed while it waited is left out, or waits again.
+Deletions and additions share a bundle. A rule that has changed while it waited is left out, or waits again.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ LOG = logging.getLogger(__name__)
 
 #: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
 MAX_BUNDLE_RULES: Final = 1000
-#: Sessions that wait for room of which one step looks whether they have ended, and seconds between two such steps.
-#: Together 1 % of the time: there may be hundreds of flushes a second.
+#: How many of the sessions that wait for room one step checks for having ended, and the seconds between two steps. They
+#: take 1 % of the time, however often rules are flushed.
 _LOOKED_AT_PER_STEP: Final = 200
 _LOOK_INTERVAL: Final = 0.01
 
 
 class WaitingRules:
-    """The rules of one switch that wait. ``rejected`` is what the switch did not take, ``room`` what it holds.
+    """The rules of one switch that wait. ``rejected`` holds those that it has rejected, ``room`` counts those it has.
 
     ``await_real`` is called with each session whose real server cannot be reached.
     """
@@ -177,7 +177,7 @@ class WaitingRules:
         return session is None or (session.rule_at != self._datapath_id and session not in self.queue.replaced)
 
     def end_pause(self, is_outstanding: bool, now: float) -> None:
-        """Send rejected rules again after their pause. Without a rejection for long, the switch fails no longer."""
+        """Send rejected rules again after their pause."""
         for session in self.rejected.take_due(MAX_SESSIONS_PER_STEP, now):
             self.install(session)
         if not self.count and not is_outstanding:

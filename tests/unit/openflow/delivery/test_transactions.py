@@ -10,7 +10,7 @@ import pytest
 from fake_switch import FakeTransport, messages_of
 
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME, Transactions
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT, Transactions
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, bundle
 
@@ -174,10 +174,10 @@ def test_a_confirmed_transaction_is_forgotten_when_no_error_of_it_can_come_any_m
     gone = weakref.ref(revoke)
     del revoke
     assert sent.transactions.on_barrier_reply(xid, 1.0)
-    sent.transactions.tick(1.0 + LATE_REJECTION_TIME)
+    sent.transactions.tick(1.0 + LATE_REJECTION_TIMEOUT)
     gc.collect()
     assert gone() is not None
-    sent.transactions.tick(1.1 + LATE_REJECTION_TIME)
+    sent.transactions.tick(1.1 + LATE_REJECTION_TIMEOUT)
     gc.collect()
     assert gone() is None
 

@@ -24,7 +24,7 @@ def test_a_followed_rule_waits_for_the_idle_time_of_a_virtual_server_that_is_kno
     balancer: Any = SimpleNamespace(sessions=SimpleNamespace(recovery_room=RecoveryRoom()))
     recovery = Recovery(1, balancer, lambda *_: None, lambda tag, _: lost.append(tag))
     target = RuleTarget(ADDRESS, b"actions")
-    recovery.take(Followed({TAG: target}, [target], [], True), 0.0)
+    recovery.take_over(Followed({TAG: target}, [target], [], True), 0.0)
     server: Any = SimpleNamespace(packed_address=ADDRESS, idle=IDLE, farm=SimpleNamespace(reals=()))
     recovery.locate({ADDRESS: server} if is_served else {}, {})
     recovery.tick(0.0)

@@ -367,7 +367,7 @@ class TakenOver(Restarted):
             1, self.bench.balancer, lambda *each: self.recovered.append(each), lambda tag, _: self.lost.append(tag)
         )
         self.find(*reachable)
-        self.recovery.take(taken, self.bench.now)
+        self.recovery.take_over(taken, self.bench.now)
 
 
 def test_what_was_followed_is_recovered_without_reading() -> None:

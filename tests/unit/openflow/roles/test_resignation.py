@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cluster_switch import Led
 
-from ryu_haslb.openflow.fleet.fleet import RETURN_TIME
+from ryu_haslb.openflow.fleet.fleet import RETURN_TIMEOUT
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import QUESTION_INTERVAL
@@ -168,7 +168,7 @@ def test_a_resigning_leader_waits_until_the_rules_of_cleared_sessions_are_remove
 def test_a_switch_that_was_lost_long_ago_is_not_waited_for() -> None:
     led = Led()
     led.leader.lose()
-    led.run(RETURN_TIME + 0.1)
+    led.run(RETURN_TIMEOUT + 0.1)
     resign(led)
     assert led.leader.leadership.awaited == set()
 

@@ -8,7 +8,7 @@ from wired_switch import Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.delivery.backoff import MIN_RETRY_INTERVAL
-from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIME
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT
 from ryu_haslb.openflow.wire import wire
 
 TABLE_FULL = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
@@ -96,7 +96,7 @@ def test_twice_as_many_rules_are_tried_each_time_when_they_fit_again() -> None:
     late = Late(*map(str, range(8)))
     for number in range(8):
         late.reject(str(number), TABLE_FULL)
-    for _ in range(int(4 * LATE_REJECTION_TIME)):
+    for _ in range(int(4 * LATE_REJECTION_TIMEOUT)):
         late.now += 1.0
         late.find(0)
         late.find(1)
@@ -106,7 +106,7 @@ def test_twice_as_many_rules_are_tried_each_time_when_they_fit_again() -> None:
 
 def test_an_error_that_comes_too_late_is_not_a_rejection() -> None:
     late = Late("anna", "bert")
-    late.now += LATE_REJECTION_TIME + 1.0
+    late.now += LATE_REJECTION_TIMEOUT + 1.0
     late.request("carl")
     late.settle()
     assert not late.transactions.on_error(int.from_bytes(late.additions["anna"][4:8], "big"), wire.Error(5, 1, b""))

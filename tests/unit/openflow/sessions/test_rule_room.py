@@ -154,7 +154,7 @@ def test_a_rule_that_is_replaced_needs_no_room() -> None:
 def test_the_size_of_the_session_table_is_the_limit_where_the_configuration_has_none(size: int, limit: int) -> None:
     """One entry is that of a standing rule. A table for a million is as good as unlimited."""
     wired = Wired()
-    wired.switch.take_reported(Reported(table_sizes={Table.SESSIONS: size}))
+    wired.switch.on_reported(Reported(table_sizes={Table.SESSIONS: size}))
     assert wired.switch.rules.room.limit == limit
     come(wired, *(f"user{number}" for number in range(LIMIT + 3)))
     assert rules(wired) == (LIMIT if limit else LIMIT + 3)
@@ -162,7 +162,7 @@ def test_the_size_of_the_session_table_is_the_limit_where_the_configuration_has_
 
 def test_a_configured_limit_counts_more_than_a_reported_one() -> None:
     wired = wired_with(8)
-    wired.switch.take_reported(Reported(table_sizes={Table.SESSIONS: 3}))
+    wired.switch.on_reported(Reported(table_sizes={Table.SESSIONS: 3}))
     assert wired.switch.rules.room.limit == 8
     assert wired.switch.rules.room.source is LimitSource.CONFIGURED
 
