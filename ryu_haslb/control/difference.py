@@ -8,6 +8,8 @@ from ryu_haslb.configuration.ios.writer import masked, write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import Translation, secured_interfaces, translate
 
+_DFP = "ip slb dfp"
+
 
 def changes(before: Configuration, after: Configuration) -> Iterator[str]:
     """A line for each command that was removed (``-``) or added (``+``), with the blocks around it in front.
@@ -39,5 +41,10 @@ def _commands(configuration: Configuration) -> dict[str, None]:
         if text in ("!", ""):
             continue
         blocks[depth:] = [text]
-        commands[" / ".join(blocks)] = None
+        if text.startswith(_DFP):  # the password, in the line that begins the block: the agents stay when it changes
+            blocks[depth:] = [_DFP]
+            commands[_DFP] = None
+            commands[text] = None
+        else:
+            commands[" / ".join(blocks)] = None
     return commands

@@ -69,7 +69,7 @@ def test_a_pipe_is_refused_without_opening_it(tmp_path: Path) -> None:
 def test_the_dfp_password_is_masked_in_the_changes() -> None:
     """They are logged, and anyone can reverse a password of type 7."""
     applied = configuring.apply_commands(Application(), "ip slb dfp password cisco 60", "command")
-    assert applied.changes == ("+ ip slb dfp password 7 **** 60",)
+    assert applied.changes == ("+ ip slb dfp", "+ ip slb dfp password 7 **** 60")
 
 
 def test_the_log_has_each_line_of_a_change_and_who_made_it_and_what_becomes_of_sessions(
@@ -80,6 +80,7 @@ def test_the_log_has_each_line_of_a_change_and_who_made_it_and_what_becomes_of_s
     configuring.apply_commands(Application(5), commands, "request", "HTTP 192.0.2.9")
     *lines, consequence, applied = [line for line in caplog.messages if line.startswith("%SLB-5-CONFIG")]
     assert sorted(lines) == [
+        "%SLB-5-CONFIG: by=HTTP 192.0.2.9 + ip slb dfp",
         "%SLB-5-CONFIG: by=HTTP 192.0.2.9 + ip slb dfp password 7 **** 60",
         f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 + {FARM} / real 10.1.1.51 / drain",
         f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 + {FARM} / real 10.1.1.51 / weight 3",
@@ -88,7 +89,7 @@ def test_the_log_has_each_line_of_a_change_and_who_made_it_and_what_becomes_of_s
     assert consequence.startswith(
         "%SLB-5-CONFIG: by=HTTP 192.0.2.9 real server 10.1.1.51 of farm HAFARM is drained: 3 "
     )
-    assert applied == "%SLB-5-CONFIG: by=HTTP 192.0.2.9 applied lines=4 farms=1 reals=2 vservers=1"
+    assert applied == "%SLB-5-CONFIG: by=HTTP 192.0.2.9 applied lines=5 farms=1 reals=2 vservers=1"
 
 
 def test_a_change_of_nothing_is_no_event_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
