@@ -175,11 +175,13 @@ class StateLog:
             note = _note(sources, subject, after)
             left_out = self._left_out.pop(subject, 1) - 1
             count = f" left_out={left_out}" if left_out > 0 else ""
-            states_text = f"state={after or 'removed'} was={before or 'none'}"
+            # Of what has just come, and becomes well, nothing was known before.
+            was = _UNKNOWN if after and subject in self._unsettled else before or "none"
+            states_text = f"state={after or 'removed'} was={was}"
             yield f"%SLB-{_severity(subject, after)}-{subject.tag}: {subject} {states_text}{count}{note}"
             self._record(subject, after, now)
             kind = _KINDS[subject.tag]
-            self._history.record(kind, subject.title, after or "removed", before or "none", max(left_out, 0))
+            self._history.record(kind, subject.title, after or "removed", was, max(left_out, 0))
 
     def _settle(self, sources: Sources, now: float) -> None:
         """Have the states logged that have lasted since the start. While it stands by it finds no real server."""

@@ -138,13 +138,25 @@ def test_what_is_wrong_since_the_start_is_logged_when_switches_had_time_to_conne
     assert watched.look(SETTLING_TIME) == [], "once"
 
 
+def test_a_farm_whose_home_agents_are_found_after_the_start_was_not_failed() -> None:
+    """No line has said that it is FAILED, and nothing was: no switch had been asked."""
+    watched = Watched()
+    found = [set(real.reachable_from) for real in watched.reals]
+    for real in watched.reals:
+        real.reachable_from.clear()
+    watched.watch = StateLog(watched.application.sources, watched.now)
+    for real, switches in zip(watched.reals, found):
+        real.reachable_from.update(switches)
+    assert "%SLB-6-FARM: farm=HAFARM state=OPERATIONAL was=unknown" in watched.look()
+
+
 def test_what_becomes_well_meanwhile_is_logged_as_a_change_only() -> None:
     watched = Watched()
     found = set(watched.reals[0].reachable_from)
     watched.reals[0].reachable_from.clear()
     watched.watch = StateLog(watched.application.sources, watched.now)
     watched.reals[0].reachable_from.update(found)
-    assert watched.look() == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unreachable"]
+    assert watched.look() == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unknown"]
     assert watched.look(2 * SETTLING_TIME) == []
 
 
@@ -183,7 +195,7 @@ def test_a_switch_that_is_about_to_be_served_is_not_logged_as_lost() -> None:
     watched.application.switches = {1: switch}  # type: ignore[dict-item]
     assert watched.look() == []
     switch.channel = object()
-    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=disconnected"]
+    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=unknown"]
     other = SimpleNamespace(channel=None, role=Role.NONE, lost_because="")
     watched.application.switches = {1: switch, 2: other}  # type: ignore[dict-item]
     assert watched.look(1.0) == []
