@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from ryu_haslb import log_format
+from ryu_haslb import log_format, lost_log
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.settings import ClusterSettingError, cluster_settings
 from ryu_haslb.configuration.loader import load
@@ -59,6 +59,7 @@ def write_log_in_format() -> None:
     """Have the log in the format that the environment asks for. Raises: SystemExit."""
     try:
         log_format.install(os.environ)
+        lost_log.install()
     except log_format.LogFormatError as error:
         raise SystemExit(f"ryu_haslb: {error}") from error
 
