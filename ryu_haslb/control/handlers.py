@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import psutil
-
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import configuring, crypto, operations
 from ryu_haslb.control.command_table import SECRETS
@@ -29,13 +27,16 @@ from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.statistics import STATISTICS
 from ryu_haslb.show.switches import SWITCHES, SWITCHES_DETAIL
 
+#: About when the process began, by a clock that does not jump.
+_STARTED_AT = time.monotonic()
+
 
 def _report(report: Report[Any]) -> Handler:
     return lambda _application, _words: report
 
 
 def _version(_application: Application, _: Words) -> Result:
-    running = timedelta(seconds=int(time.time() - psutil.Process().create_time()))
+    running = timedelta(seconds=int(time.monotonic() - _STARTED_AT))
     return iter([f"{describe()}, Python {platform.python_version()}", f"uptime is {running}"])
 
 

@@ -31,9 +31,13 @@ class Kind(Enum):
 
 
 class StateChange(NamedTuple):
-    """One change, at ``at`` seconds of the wall clock. ``left_out`` are changes before it that have no entry."""
+    """One change, at ``at`` seconds of the wall clock, as in the log, and ``recorded_at`` of the monotonic one.
+
+    ``left_out`` are changes before it that have no entry.
+    """
 
     at: float
+    recorded_at: float
     kind: Kind
     name: str
     state: str
@@ -42,20 +46,23 @@ class StateChange(NamedTuple):
 
 
 class StateHistory:
-    """The last changes. ``clock`` is the wall clock."""
+    """The last changes. Their age is that of the monotonic clock: the wall clock may jump by years, when it is set."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(
+        self, wall_clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wall_clock, self._monotonic = wall_clock, monotonic
         self._changes: deque[StateChange] = deque(maxlen=MAX_CHANGES)
 
     def record(self, kind: Kind, name: str, state: str, was: str, left_out: int = 0) -> None:
         """An object has changed its state."""
-        now = self._clock()
-        while self._changes and self._changes[0].at < now - MAX_AGE:
+        now = self._monotonic()
+        while self._changes and self._changes[0].recorded_at < now - MAX_AGE:
             self._changes.popleft()
-        self._changes.append(StateChange(now, kind, name[:MAX_TEXT], state[:MAX_TEXT], was[:MAX_TEXT], left_out))
+        texts = (name[:MAX_TEXT], state[:MAX_TEXT], was[:MAX_TEXT])
+        self._changes.append(StateChange(self._wall_clock(), now, kind, *texts, left_out))
 
     def newest_first(self) -> Iterator[StateChange]:
         """The changes that are not too old. More may be recorded meanwhile."""
-        oldest = self._clock() - MAX_AGE
-        return (each for each in reversed(tuple(self._changes)) if each.at >= oldest)
+        oldest = self._monotonic() - MAX_AGE
+        return (each for each in reversed(tuple(self._changes)) if each.recorded_at >= oldest)

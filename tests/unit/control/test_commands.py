@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.configuration.model import Configuration, DfpAgent
+from ryu_haslb.control import handlers
 from ryu_haslb.control.command_table import BALANCER_COMMANDS, WRITE_MEMORY
 from ryu_haslb.control.commands import completions, execute
 from ryu_haslb.control.handlers import HANDLERS
@@ -35,6 +37,14 @@ def show(application: Application, command: str) -> list[str]:
 
 def config(application: Application, *commands: str) -> list[str]:
     return run(application, "config", SEPARATOR.join(commands))
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+def test_the_uptime_is_not_that_of_a_wall_clock_that_jumps(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    application, jumped = Application(), time.time() + jump
+    monkeypatch.setattr(time, "time", lambda: jumped)
+    monkeypatch.setattr(time, "monotonic", lambda: handlers._STARTED_AT + 61.5)
+    assert show(application, "show version")[1:] == ["uptime is 0:01:01"]
 
 
 @pytest.mark.parametrize("template", [command.template for command in BALANCER_COMMANDS.commands])

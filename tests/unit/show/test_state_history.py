@@ -50,7 +50,7 @@ def test_a_takeover_is_in_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_history_is_bounded_in_number_in_age_and_in_size() -> None:
     now = 0.0
-    history = StateHistory(lambda: now)
+    history = StateHistory(monotonic=lambda: now)
     for number in range(MAX_CHANGES + 10):
         history.record(Kind.SWITCH, str(number) * MAX_TEXT, "connected", "none")
     found = list(history.newest_first())
@@ -60,3 +60,17 @@ def test_the_history_is_bounded_in_number_in_age_and_in_size() -> None:
     assert list(history.newest_first()) == []
     history.record(Kind.SWITCH, "new", "connected", "none")
     assert len(history._changes) == 1
+
+
+def test_a_wall_clock_that_jumps_loses_and_reorders_nothing() -> None:
+    """As that of a machine that starts with a wrong time, until NTP sets it."""
+    wall = 0.0
+    history = StateHistory(lambda: wall, lambda: 5.0)
+    for jump, name in ((0.0, "first"), (2 * MAX_AGE, "years later"), (-MAX_AGE, "before all")):
+        wall = jump
+        history.record(Kind.SWITCH, name, "connected", "none")
+    assert [(each.at, each.name) for each in history.newest_first()] == [
+        (-MAX_AGE, "before all"),
+        (2 * MAX_AGE, "years later"),
+        (0.0, "first"),
+    ]
