@@ -28,6 +28,8 @@ from ryu_haslb.language.grammar import Command, CommandError, Match, Mode, Unkno
 from ryu_haslb.language.kinds import Kind
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
+#: The word in front of a command that returns to what holds without it.
+_DEFAULT = "default"
 #: Commands without parameters that are in force unless ``no`` precedes them.
 _ON_BY_DEFAULT = {("faildetect", "inband")}
 #: Commands of one text. 5,000 real servers take some 20,000; a command takes a quarter of a millisecond to read.
@@ -152,7 +154,7 @@ class Blocks:
     def _without_default(self, line: Line) -> Line:
         """``default COMMAND`` of IOS: as ``no COMMAND``, except where that switches something off."""
         others = line.words[1:]
-        if line.words[0].lower() != "default" or not others:
+        if line.words[0].lower() != _DEFAULT or not others:
             return line
         for words in (others, ("no", *others)):
             for block in self._stack:
@@ -202,7 +204,7 @@ class Blocks:
 
     def _run(self, found: Match[ConfigurationAction], line: Line) -> None:
         block = self._stack[-1]
-        title = line.beginning(found.rest)
+        title = line.beginning(max(found.rest, 2) if line.words[0].lower() == _DEFAULT else found.rest)
         subject = None
         if block.subject is not None and found.command.action is None:
             self._ignore(title, block, line.number)

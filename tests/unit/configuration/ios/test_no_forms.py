@@ -16,6 +16,7 @@ from ryu_haslb.configuration.ios.actions import ignore
 from ryu_haslb.configuration.ios.blocks import END, EXIT, Blocks, ConfigurationAction, ConfigurationMode
 from ryu_haslb.configuration.ios.commands import GLOBAL
 from ryu_haslb.configuration.ios.home_agent import HOME_AGENT, _Draft
+from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.grammar import Command, match
 
@@ -410,6 +411,15 @@ def test_default_does_what_the_no_form_does(form: NoForm) -> None:
         if undoing.startswith("no ") and undoing != "no faildetect inband":
             default = run(form.mode, form.block, form.command, undoing.replace("no ", "default ", 1))
             assert default == run(form.mode, form.block, form.command, undoing), undoing
+
+
+def test_a_default_that_is_not_implemented_is_named_by_its_command() -> None:
+    text = "ip slb serverfarm F\n real 10.1.1.51\n  default bindid\ndefault snmp-server enable traps slb\n"
+    _, warnings = read_configuration(text, "t")
+    assert [each.text for each in warnings if "default" in each.text] == [
+        "'default bindid' under 'real 10.1.1.51' is not implemented and is ignored",
+        "'default snmp-server' is not implemented and is ignored",
+    ]
 
 
 def test_failure_detection_is_on_by_default() -> None:
