@@ -1,25 +1,23 @@
 """The commands of docs/first-switch.md, run to the letter on a Debian 12 of its own: ``tools/in-debian``.
 
-Before the page takes everything away, the package is upgraded as docs/upgrading.md says.
+Before the page takes everything away, the package is upgraded as docs/upgrading.md says, and the installation is closed
+as docs/securing.md says.
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from haslb_lab.runner.waiting import wait_until
+from package.debian_machine import ROOT, Machine, blocks
+from package.securing import secure
 
 pytestmark = pytest.mark.skipif(not Path("/run/in-debian").exists(), reason="needs tools/in-debian: make try-deb")
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "first-switch.md"
-#: Seconds in which what a block shows has to be there, however busy the machine is.
-TIMEOUT = 120.0
 #: Blocks of commands whose output shows what has to be there in the end, by what they end with.
 SHOWN = {
     "haslb show ip slb switches\nhaslb show ip slb reals": [
@@ -68,48 +66,6 @@ METRICS = (
 )
 
 
-def blocks() -> Iterator[str]:
-    """The blocks of commands of the page, in order."""
-    for block in re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE):
-        yield re.sub(r"^    ", "", block, flags=re.MULTILINE)
-
-
-class Machine:
-    """Runs commands: those that fetch packages in the machine's network, all others in one of their own."""
-
-    def __init__(self) -> None:
-        self._network = subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up; sleep infinity"])
-        stand_in = Path("/usr/local/bin/systemctl")
-        stand_in.write_text(f'#!/bin/sh\nexec /usr/bin/python3 {ROOT}/tests/package/systemctl.py "$@"\n')
-        stand_in.chmod(0o755)
-
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a block of commands."""
-        enter = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
-        shell = ["bash", "-e", "-o", "pipefail", "-c", script]
-        print(f"$ {script}")
-        with Path("/run/output").open("w+") as output:  # no pipe, which a service would keep open
-            ran = subprocess.run(
-                shell if "apt-get" in script else enter + shell, stdout=output, stderr=subprocess.STDOUT, check=False
-            )
-            output.seek(0)
-            text = output.read()
-        print(text)
-        return subprocess.CompletedProcess(shell, ran.returncode, text)
-
-    def must(self, script: str) -> str:
-        """The output of a block that has to succeed."""
-        ran = self.run(script)
-        log = Path("/run/haslb.log")
-        assert ran.returncode == 0, ran.stdout + (log.read_text() if log.exists() else "")
-        return ran.stdout
-
-    def end(self) -> None:
-        """End the network."""
-        self._network.kill()
-        self._network.wait()
-
-
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     made = Machine()
@@ -124,7 +80,7 @@ def follow(machine: Machine, block: str) -> None:
     if not wanted:
         machine.must(block.replace(BRIDGE, IN_USER_SPACE))
     else:
-        wait_until(lambda: all(re.search(text, machine.run(block).stdout) for text in wanted), block, TIMEOUT)
+        machine.until(block, *wanted)
 
 
 def upgrade(machine: Machine) -> None:
@@ -139,7 +95,7 @@ def upgrade(machine: Machine) -> None:
     assert machine.must("tail -n 1 /etc/haslb/example.ios") == "# newer\n"
     # There is no systemd here that the package could ask to restart the service.
     machine.must("grep 'deb-systemd-invoke.*haslb' /var/lib/dpkg/info/haslb.postinst && systemctl restart haslb")
-    follow(machine, next(block for block in blocks() if block.endswith("haslb show version\n")))
+    follow(machine, next(block for block in blocks(PAGE) if block.endswith("haslb show version\n")))
 
 
 def complete(machine: Machine) -> None:
@@ -155,13 +111,14 @@ def complete(machine: Machine) -> None:
 
 
 def test_the_page_shows_what_is_waited_for() -> None:
-    assert all(any(block.strip().endswith(end) for block in blocks()) for end in SHOWN)
+    assert all(any(block.strip().endswith(end) for block in blocks(PAGE)) for end in SHOWN)
 
 
 def test_the_page_is_followed_to_the_letter_with_debians_own_python(machine: Machine) -> None:
-    for block in blocks():
+    for block in blocks(PAGE):
         if block.startswith("haslb retire"):
             upgrade(machine)
+            secure(machine)
         follow(machine, block)
         if "HASLB_HTTP" in block:
             assert "haslb_sessions" in machine.must(METRICS)

@@ -1,4 +1,4 @@
-"""Certificates that a test makes for itself, with the commands of docs/running.md."""
+"""Certificates that a test makes for itself, with the commands of docs/securing.md."""
 
 from __future__ import annotations
 
