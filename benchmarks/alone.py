@@ -11,8 +11,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -109,12 +108,7 @@ class Alone:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def new_sessions(self, count: int, rate: float = 0) -> Run:

@@ -6,7 +6,6 @@ import json
 import subprocess
 import time
 from dataclasses import asdict, dataclass
-from types import TracebackType
 from typing import Any, Optional, TypeVar
 
 from benchmarks.labs import HOME_AGENTS, Contender
@@ -93,12 +92,7 @@ class Storm:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.lab.close()
 
     def new_sessions(self, rate: float, seconds: float) -> Outcome:

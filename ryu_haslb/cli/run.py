@@ -99,6 +99,17 @@ def listening_place(text: str) -> tuple[str, int]:
     return address, int(port)
 
 
+def add_listen_option(command_line: argparse.ArgumentParser, meaning: str) -> None:
+    """Add ``--listen``, the OpenFlow port of this command."""
+    command_line.add_argument(
+        "--listen",
+        metavar="ADDRESS[:PORT]",
+        type=listening_place,
+        default=(DEFAULT_ADDRESS, DEFAULT_PORT),
+        help=f"{meaning} (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line of ``haslb run``. Options that it does not know are those of ``haslb-manager``."""
     command_line = argparse.ArgumentParser(
@@ -111,13 +122,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command_line.add_argument("--version", action="version", version=product())
     command_line.add_argument("file", metavar="FILE", help="the configuration: .yaml and .yml are YAML, all else IOS")
-    command_line.add_argument(
-        "--listen",
-        metavar="ADDRESS[:PORT]",
-        type=listening_place,
-        default=(DEFAULT_ADDRESS, DEFAULT_PORT),
-        help=f"where switches connect to (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
-    )
+    add_listen_option(command_line, "where switches connect to")
     group = command_line.add_argument_group("settings", "Each may be given as a variable of the environment instead.")
     for option, variable, value, meaning in SETTINGS:
         group.add_argument(option, dest=variable, metavar=value, help=f"{meaning}; {variable}")

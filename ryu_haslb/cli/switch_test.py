@@ -14,7 +14,7 @@ from typing import Callable, Optional
 
 from ryu_haslb import product
 from ryu_haslb.cli.progress import ProgressBar
-from ryu_haslb.cli.run import DEFAULT_ADDRESS, DEFAULT_PORT, listening_place
+from ryu_haslb.cli.run import add_listen_option
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.values import datapath_id
 from ryu_haslb.openflow.sockets.tls import context_of_options
@@ -181,13 +181,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_test_options(command_line: argparse.ArgumentParser) -> None:
-    command_line.add_argument(
-        "--listen",
-        metavar="ADDRESS[:PORT]",
-        type=listening_place,
-        default=(DEFAULT_ADDRESS, DEFAULT_PORT),
-        help=f"where the switch connects to (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
-    )
+    add_listen_option(command_line, "where the switch connects to")
     command_line.add_argument(
         "--datapath",
         metavar="ID",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from types import TracebackType
-from typing import Optional
 
 from scapy.layers.inet import IP, TCP
 
@@ -29,12 +27,7 @@ class OpenFlowCapture:
         self._socket.setblocking(False)
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def messages(self) -> list[bytes]:

@@ -6,8 +6,6 @@ import re
 import socket
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Optional
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.errors import LabError
@@ -37,12 +35,7 @@ class Debugging:
         self._lab.query(CONTROLLER, "show ip slb stats")  # its answer means that the command before has started
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def lines_like(self, chapter: Sequence[str]) -> list[str]:
