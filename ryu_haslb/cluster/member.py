@@ -227,8 +227,8 @@ class Member:
             self._must_connect_by = None
             LOG.warning(
                 "cluster: not connected to the database within %g s; %s cannot take over. Its servers (%s) cannot be "
-                "reached, most of them do not run, or a certificate does not fit or has expired; the log of each "
-                "server says which",
+                "reached, most of them do not run, what answers is no database server, or a certificate does not fit "
+                "or has expired; the log of each server says which",
                 *(CONNECTION_TIMEOUT, self.name, self._remotes),
             )
         if is_connected == self._was_connected:

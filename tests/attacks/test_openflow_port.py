@@ -96,6 +96,23 @@ def test_a_peer_that_breaks_framing_costs_one_line_that_names_the_reason(fresh: 
     assert f"breaks the OpenFlow protocol: {reason}; closing the connection" in line
 
 
+#: What peers say that speak another protocol, and what the log says of it.
+OTHER_PROTOCOLS = {
+    b"GET / HTTP/1.1\r\nHost: balancer\r\n\r\n": "it does not speak OpenFlow: a message begins with 'GET / HT'",
+    bytes.fromhex("16030100c8010000c40303") + bytes(8): "it speaks TLS: expected OpenFlow without TLS",
+}
+
+
+@pytest.mark.parametrize("says", OTHER_PROTOCOLS)
+@pytest.mark.parametrize("state", OPENINGS)
+def test_a_peer_of_another_protocol_is_closed_at_once_and_named(fresh: Controller, state: str, says: bytes) -> None:
+    """Its first bytes name a length that it may never send."""
+    with fresh.connect(OPENINGS[state]) as peer:
+        assert not fresh.survives(peer, says)
+    fresh.await_line(f"breaks the OpenFlow protocol: {OTHER_PROTOCOLS[says]}")
+    fresh.require_alive()
+
+
 def test_a_switch_of_another_version_is_told_so(fresh: Controller) -> None:
     """OpenFlow 1.3.5, section 6.3.1: OFPET_HELLO_FAILED, with the reason as text."""
     with fresh.connect(message(wire.OFPT_HELLO, version=1)) as peer:

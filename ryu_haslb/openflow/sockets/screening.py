@@ -24,6 +24,7 @@ from enum import Enum
 from struct import Struct
 from typing import NamedTuple
 
+from ryu_haslb.language.wording import quoted
 from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.wire.wire import (
     HEADER,
@@ -57,6 +58,10 @@ _MULTIPART_HEADER = Struct("!8xHH4x")
 _PORT_LENGTH = 64
 _PORT_STATUS_LENGTH = 80
 _ERROR = Struct("!8xHH")
+#: The highest version in a header that is awaited: that of OpenFlow 1.5 is 6, and later ones may offer 1.3 as well.
+_MAX_VERSION = 0x0F
+#: How a TLS record of the type handshake begins (RFC 8446, section 5.1).
+_TLS_HANDSHAKE = b"\x16\x03"
 #: Versions of OpenFlow by the number in the header.
 _VERSION_NAMES = {1: "1.0", 2: "1.1", 3: "1.2", 4: "1.3", 5: "1.4", 6: "1.5"}
 
@@ -93,6 +98,19 @@ class Screened(NamedTuple):
 
     treatment: Treatment
     message: bytes
+
+
+def check_begin(begin: bytes) -> None:
+    """Check the header of a message whose rest has not come: a peer of another protocol may never send so much.
+
+    Raises:
+        ProtocolError: it is no header of OpenFlow.
+    """
+    if begin[0] <= _MAX_VERSION:
+        return
+    if begin.startswith(_TLS_HANDSHAKE):
+        raise ProtocolError("it speaks TLS: expected OpenFlow without TLS, or the options --ctl-privkey and --ctl-cert")
+    raise ProtocolError(f"it does not speak OpenFlow: a message begins with {quoted(begin.decode('latin-1'))}")
 
 
 def screen(state: State, version: int, kind: int, message: bytes) -> Screened:

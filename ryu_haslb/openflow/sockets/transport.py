@@ -36,7 +36,7 @@ from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.outbox import Outbox
-from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
+from ryu_haslb.openflow.sockets.screening import State, Treatment, check_begin, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
@@ -223,6 +223,8 @@ class Transport(Datapath):  # type: ignore[misc]
                     raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")
                 end = offset + length
                 if end > len(received):
+                    if not is_within:
+                        check_begin(received[offset : offset + HEADER.size])
                     self._awaited = end - len(received)
                     break
                 if part:
