@@ -14,8 +14,11 @@ from __future__ import annotations
 from math import inf
 from typing import Optional
 
+from ryu_haslb.openflow.recovery.recovery import Status
 from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.session import tag_of
 from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
+from simulation.parameters import VIRTUALS
 from simulation.real_watch import Look, RealWatch
 from simulation.request_log import Entry
 from simulation.settling import SETTLE_TIME
@@ -315,9 +318,17 @@ class RequestInvariants:
             idle, name = now - place.last_at, nai.decode("latin-1")
             if nai in sessions and idle > parameters.idle + MAX_LATE + bool(parameters.flow_mod_rate):
                 raise ViolationError("a session ends with its idle time", f"that of {name} lives after {idle:.2f} s")
-            if nai not in sessions and now - place.at < parameters.idle - DELAY:
+            if nai not in sessions and now - place.at < parameters.idle - DELAY and not self._is_pending(nai):
                 what = f"that of {name} has ended within {now - place.at:.2f} s"
                 raise ViolationError("a session lives as long as its idle time", what)
+
+    def _is_pending(self, nai: bytes) -> bool:
+        """Whether a rule of a mobile waits for its home agent to be found: that is its session (docs/states.md)."""
+        controller = self._world.controller
+        keys = list(controller.balancer.sessions.keys)
+        tags = [tag_of(virtual.packed, b"\x01" + nai, key) for virtual in VIRTUALS for key in keys]
+        recoveries = [each.unrecovered.recovery for each in controller.fleet.switches.values()]
+        return any(each.status(tag) is Status.PENDING for each in recoveries for tag in tags)
 
 
 def _text(address: bytes) -> str:

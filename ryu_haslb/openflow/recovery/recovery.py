@@ -3,8 +3,8 @@
 The switch is the session store. Once its standing rules are in place, its session rules are read
 (:mod:`.rule_reading`)::
 
-    a rule's actions lead to a known real server  -> the session is recovered
-    its real server has not been found yet        -> the rule is pending
+    a rule's actions lead to a known real server, or to where one was lost -> the session is recovered
+    its real server has not been found yet                                 -> the rule is pending
 
 In a cluster a member that stood by has followed the rules (:mod:`.follower`). When it takes over, all of them are
 pending at once, and the sessions are recovered some at a time, or as their mobiles send requests. If what it followed
@@ -26,7 +26,7 @@ import logging
 from collections.abc import Mapping
 from enum import Enum, auto
 from itertools import islice
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import Recalled
@@ -34,6 +34,7 @@ from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH, RuleTarget, is_session_rule, without_chassis
 from ryu_haslb.openflow.wire.multipart import FlowStats, last_output
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
@@ -50,6 +51,9 @@ _MAX_PENDING_PER_TICK = 1000
 _MAX_TAKEN_PER_TICK = 5000
 #: Seconds for which a rule of a virtual server that is not in service is pending.
 _UNSERVED_TIMEOUT = 10.0
+
+#: How to forward a request: by these actions, not at all, or as the balancer decides.
+Forward = Union[bytes, DropReason, None]
 
 
 class Status(Enum):
@@ -89,9 +93,10 @@ class Recovery:
         #: The targets whose deadlines count from when their virtual servers were known.
         self._timed: set[RuleTarget] = set()
         self._pending: dict[int, RuleTarget] = {}
+        #: The requests that pending rules have forwarded, by tag, and when the last one came.
+        self._attempts: dict[int, tuple[int, float]] = {}
         #: Whether the log has said that rules wait, and not yet what has become of them.
         self._is_awaited = False
-        self._attempts: dict[int, int] = {}
         #: The tags of followed rules that are still to be put to their targets.
         self._taken: list[int] = []
         #: The same of rules that the switch has lost, and all targets of such.
@@ -178,7 +183,10 @@ class Recovery:
         self._adopting = None
 
     def locate(self, servers: Mapping[bytes, VirtualServer], actions: Mapping[RealServer, bytes]) -> None:
-        """Real servers have been found: ``actions`` leads to each. ``servers`` are those in service by address."""
+        """Real servers have been found or lost: ``actions`` leads to each, or to where it was.
+
+        ``servers`` are those in service by address.
+        """
         self._servers = servers
         self._reals = {
             (server.packed_address, without_chassis(actions[real])): (server, real)
@@ -188,37 +196,50 @@ class Recovery:
         }
 
     def real_of(self, target: RuleTarget) -> Optional[RealServer]:
-        """The real server that a rule leads to; None if it has not been found."""
+        """The real server that a rule leads to; None if that is not known."""
         found = self._reals.get(target.key)
         return None if found is None else found[1]
 
-    def actions_of(self, tag: int, now: float) -> Optional[bytes]:
-        """The actions of a pending rule, to forward a request of its session; None when the session is recovered now.
+    def forward(self, tag: int, is_deregistration: bool, now: float) -> Forward:
+        """How to forward a request whose rule is pending: by the rule; None if the balancer decides about it.
 
-        The answers of home agents are not seen here. The rule is given up when its mobile has asked more often than a
-        session may be retried, when its port is down, and when all real servers have been found and it leads to none.
+        It does when the session is recovered now, and when its mobile is to begin anew: its request cannot arrive by
+        the rule, or it has asked more often than a session may be retried. The answers of home agents are not seen
+        here. But the rule stays while no other real server can serve. A deregistration, which may be forged, ends none.
         """
-        if tag in self._recalled:
-            self._put_to_lost_target(tag)
+        if self.recover_if_found(tag, now):
+            return None
         target = self._pending.get(tag)
         if target is None:
             return None
         server = self._servers.get(target.virtual_address)
-        found = self._reals.get(target.key)
-        if found is not None:
-            self._recover(tag, target, *found, now)
-            return None
-        attempts = self._attempts[tag] = self._attempts.get(tag, 0) + 1
         reals = [] if server is None else server.farm.reals
-        located = {real for _, real in self._reals.values()}
-        if (
-            not self._may_arrive(target)
-            or located.issuperset(reals)
-            or attempts > 1 + max(real.configuration.reassign for real in reals)
-        ):
-            self.forget(tag)
-            return None
-        return target.actions
+        may_move = not is_deregistration and any(map(self._accepts_sessions, reals))
+        if self._may_arrive(target) and not {real for _, real in self._reals.values()}.issuperset(reals):
+            if is_deregistration:
+                return target.actions
+            attempts = self._attempts.get(tag, (0, 0.0))[0] + 1
+            self._attempts[tag] = attempts, now
+            if not may_move or attempts <= 1 + max(real.configuration.reassign for real in reals):
+                return target.actions
+        elif not may_move:
+            return DropReason.REAL_UNREACHABLE
+        self.forget(tag)
+        return None
+
+    def recover_if_found(self, tag: int, now: float) -> bool:
+        """Recover the session of a pending rule, if it is known to which real server the rule leads."""
+        if tag in self._recalled:
+            self._put_to_lost_target(tag)
+        target = self._pending.get(tag)
+        found = None if target is None else self._reals.get(target.key)
+        if target is None or found is None:
+            return False
+        self._recover(tag, target, *found, now)
+        return self._balancer.sessions.by_tag(tag) is not None
+
+    def _accepts_sessions(self, real: RealServer) -> bool:
+        return real.accepts_sessions_from(self._datapath_id) or real.is_last_resort_for(self._datapath_id)
 
     def _may_arrive(self, target: RuleTarget) -> bool:
         """Whether the last port that a rule outputs to is up: else the switch sends nothing there."""
@@ -253,27 +274,39 @@ class Recovery:
             self._put_to_lost_target(tag)
         budget = _MAX_PENDING_PER_TICK
         for target in [*self._targets.values(), *self._lost_targets.values()] if self._pending else ():
-            found = self._reals.get(target.key)
-            if found is None and target.virtual_address in self._servers and target not in self._timed:
-                self._set_deadline(target, now)  # its virtual server was not known when the rule was
-            if found is None and now < target.deadline:
-                continue
-            while target.tags and budget:
-                budget -= 1
-                tag = target.tags.pop()
-                if self._pending.get(tag) is not target:
-                    continue
-                if found is not None:
-                    self._recover(tag, target, *found, now)
-                else:
-                    self.forget(tag)
-                    if target.is_on_switch:
-                        self._on_lost(tag, target.virtual_address)
+            budget -= self._resolve(target, budget, now)
         if not self._pending:
             self._attempts.clear()
             if self._is_awaited:
                 self._is_awaited = False
                 self._log(now)
+
+    def _resolve(self, target: RuleTarget, budget: int, now: float) -> int:
+        """Recover or give up so many rules of a target at most, if it is time. Returns how many it has looked at."""
+        found = self._reals.get(target.key)
+        if found is None and target.virtual_address in self._servers and target not in self._timed:
+            self._set_deadline(target, now)  # its virtual server was not known when the rule was
+        if found is None and now < target.deadline:
+            return 0
+        tags = target.tags[-budget:] if budget else []
+        del target.tags[len(target.tags) - len(tags) :]
+        for tag in reversed(tags):
+            if self._pending.get(tag) is not target:
+                continue
+            if found is not None:
+                self._recover(tag, target, *found, now)
+            elif self._has_asked(tag, target, now):
+                target.tags.insert(0, tag)
+            else:
+                self.forget(tag)
+                if target.is_on_switch:
+                    self._on_lost(tag, target.virtual_address)
+        return len(tags)
+
+    def _has_asked(self, tag: int, target: RuleTarget, now: float) -> bool:
+        """Whether the mobile of a pending rule has sent a request within the idle time."""
+        server = self._servers.get(target.virtual_address)
+        return server is not None and tag in self._attempts and now < self._attempts[tag][1] + server.idle
 
     def _on_row(self, row: FlowStats, now: float) -> None:
         if not is_session_rule(row):

@@ -15,12 +15,12 @@ begins anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Optional, Union
+from typing import Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.delivery.table_output import TableOutput
 from ryu_haslb.openflow.recovery.follower_states import Followed
-from ryu_haslb.openflow.recovery.recovery import Recovery, Status
+from ryu_haslb.openflow.recovery.recovery import Forward, Recovery, Status
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
@@ -33,16 +33,13 @@ from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-#: How to forward a request: by these actions, not at all, or as the balancer decides.
-Forward = Union[bytes, DropReason, None]
-
 
 class UnrecoveredSessions:
     """The unrecovered sessions of one switch; ``recovery`` is that of the present mastership.
 
     ``remembered`` are those that this member of a cluster knows while it does not serve the switch.
 
-    ``actions`` maps each real server that can be reached to the actions that lead to it.
+    ``actions`` maps each real server to the actions that lead to it, or to where it was when it was lost.
     """
 
     def __init__(
@@ -132,7 +129,7 @@ class UnrecoveredSessions:
         server = request.virtual_server
         if self._balancer.sessions.find(request) is not None or request.home_agent not in server.any_home_agent:
             return None
-        return self._forward_by(self._balancer.sessions.tags_of(request), now)
+        return self._forward_by(self._balancer.sessions.tags_of(request), request.lifetime == 0, now)
 
     def forward_further(self, request: Request, tag: int, now: float) -> Forward:
         """How to forward a request that has come back: the switch has no rule with this tag.
@@ -140,14 +137,16 @@ class UnrecoveredSessions:
         If there are several keys, the rule may have the tag of the next one.
         """
         tags = self._balancer.sessions.tags_of(request)
-        return self._forward_by(tags[tags.index(tag) + 1 :], now) if tag in tags and not self.recovery.is_over else None
+        if tag not in tags or self.recovery.is_over:
+            return None
+        return self._forward_by(tags[tags.index(tag) + 1 :], request.lifetime == 0, now)
 
-    def _forward_by(self, tags: list[int], now: float) -> Forward:
+    def _forward_by(self, tags: list[int], is_deregistration: bool, now: float) -> Forward:
         """Forward a request by the rule with the first of these tags that the switch may have."""
         for tag in tags:
             status = self.recovery.status(tag)
             if status is Status.PENDING:
-                return self.recovery.actions_of(tag, now)
+                return self.recovery.forward(tag, is_deregistration, now)
             if status is Status.UNREAD:
                 if not self._table_output.is_usable:
                     return DropReason.RECOVERY_PENDING
@@ -165,7 +164,7 @@ class UnrecoveredSessions:
             return False
         for tag in tags:
             if self.recovery.status(tag) is Status.PENDING:
-                return self.recovery.actions_of(tag, now) is None and self._balancer.sessions.by_tag(tag) is not None
+                return self.recovery.recover_if_found(tag, now)
             target = self.remembered.find(tag, now - server.idle)
             if target is None or target.virtual_address != server.packed_address:
                 continue

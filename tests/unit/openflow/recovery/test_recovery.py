@@ -266,7 +266,7 @@ def test_many_pending_rules_are_recovered_some_at_a_time() -> None:
     restarted.find(0)
     restarted.recovery.tick(1.0)
     assert restarted.sessions() == 1000
-    assert restarted.recovery.actions_of(1 << 41 | 7, 1.0) is None, "one that is asked for is recovered at once"
+    assert restarted.recovery.recover_if_found(1 << 41 | 7, 1.0), "one that is asked for is recovered at once"
     for _ in range(5):
         restarted.recovery.tick(1.0)
     assert restarted.sessions() == 4500
@@ -384,7 +384,7 @@ def test_the_session_of_a_mobile_that_asks_is_recovered_at_once() -> None:
     taken = TakenOver(0, 1, taken=followed((anna, TO_B)))
     assert taken.recovery.status(anna) is Status.PENDING
     assert taken.recovery.status(tag("new@example.org")) is Status.READ, "it begins a session at once"
-    assert taken.recovery.actions_of(anna, taken.bench.now) is None
+    assert taken.recovery.recover_if_found(anna, taken.bench.now)
     assert taken.bench.letters("anna@example.org") == "B"
 
 
@@ -421,7 +421,7 @@ def test_what_was_followed_and_is_not_current_serves_until_the_switch_is_read() 
     taken.recovery.tick(taken.bench.now)
     assert [taken.recovery.status(each) for each in (anna, carl)] == [Status.PENDING] * 2
     assert taken.recovery.status(tag("dora@example.org")) is Status.UNREAD
-    assert taken.recovery.actions_of(anna, taken.bench.now) is None
+    assert taken.recovery.recover_if_found(anna, taken.bench.now)
     taken.read((anna, TO_B), (bert, TO_B))
     taken.recovery.tick(taken.bench.now)
     assert taken.recovery.is_over

@@ -50,6 +50,53 @@ def test_a_mobile_whose_home_agent_never_comes_back_is_given_another() -> None:
     assert (statistics.requests, statistics.dispatched) == (reassign + 2, reassign + 2)
 
 
+def test_a_mobile_whose_home_agent_never_comes_back_keeps_its_place_while_no_other_one_serves() -> None:
+    """As a session does. It goes on to ask there, and finds its home agent when that is back."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    for _ in range(2 * REALS[1].reassign):
+        assert [goes_to(message) for message in wired.request("anna")] == [8]
+    wired.find(1)
+    wired.request("anna")
+    assert wired.balancer.statistics.assignments == 0, "its session is recovered"
+
+
+def test_a_pending_rule_stays_for_the_idle_time_after_the_last_request_that_went_by_it() -> None:
+    """As a session does; rules of mobiles that have asked for nothing are removed meanwhile."""
+    wired = Wired(on_switch=[rule_of("anna"), rule_of("bert")], found=False)
+    wired.find(0)
+    for seconds, pending in [(250, 2), (100, 1), (199, 1), (2, 0)]:
+        wired.now += seconds
+        wired.settle()
+        assert wired.switch.unrecovered.recovery.pending == pending
+        if pending == 2:
+            assert [goes_to(message) for message in wired.request("anna")] == [8]
+
+
+def test_a_mobile_whose_home_agents_port_is_down_keeps_its_place_while_no_other_one_serves() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.transport.down.add(8)
+    for _ in range(3):
+        assert wired.request("anna") == []
+    assert wired.drops(DropReason.REAL_UNREACHABLE) == 3
+    wired.transport.down.clear()
+    wired.find(1)
+    wired.request("anna")
+    assert wired.balancer.statistics.assignments == 0, "its session is recovered"
+
+
+def test_a_deregistration_moves_no_mobile_whose_home_agents_port_is_down() -> None:
+    """Any host can send one to the virtual address."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.transport.down.add(8)
+    assert wired.request("anna", lifetime=0) == []
+    assert wired.drops(DropReason.REAL_UNREACHABLE) == 1
+    wired.transport.down.clear()
+    wired.find(1)
+    wired.tick()
+    assert len(wired.balancer.sessions) == 1
+
+
 def test_a_mobile_whose_home_agent_is_behind_a_port_that_is_down_is_given_another_at_once() -> None:
     """The switch would send nothing there. Seen in the cluster world 2088: three requests were lost."""
     wired = Wired(on_switch=[rule_of("anna")], found=False)
@@ -84,7 +131,9 @@ def test_a_pending_rule_is_removed_when_its_session_could_no_longer_live() -> No
 def test_a_deregistration_reaches_the_home_agent_of_a_pending_session_and_ends_nothing() -> None:
     """Any host can send one to the virtual address: the session is recovered all the same."""
     wired = Wired(on_switch=[rule_of("anna")], found=False)
-    assert [goes_to(message) for message in wired.request("anna", lifetime=0)] == [8]
+    wired.find(0)
+    for _ in range(REALS[1].reassign + 2):
+        assert [goes_to(message) for message in wired.request("anna", lifetime=0)] == [8]
     wired.find(1)
     wired.tick()
     assert len(wired.balancer.sessions) == 1
