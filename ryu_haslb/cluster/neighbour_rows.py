@@ -16,6 +16,8 @@ from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.wire.wire import OFPP_LOCAL, OFPP_MAX
 
 NEIGHBOUR = Kind("Neighbour", ("datapath", "address"), ("mac", "port", "vlan"))
+#: Where those were that were lost, and have not been found again.
+LOST_NEIGHBOUR = Kind("Lost_Neighbour", NEIGHBOUR.key, NEIGHBOUR.values)
 #: Rows that are published, and that are read.
 MAX_NEIGHBOURS = 4096
 

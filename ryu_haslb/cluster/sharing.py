@@ -8,7 +8,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.cluster.health_rows import HEALTH, Clocks, health_rows, take_over_health
 from ryu_haslb.cluster.member import Member
-from ryu_haslb.cluster.neighbour_rows import NEIGHBOUR, places_of, places_to_publish, rows_of
+from ryu_haslb.cluster.neighbour_rows import LOST_NEIGHBOUR, NEIGHBOUR, Places, places_of, places_to_publish, rows_of
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Columns
 from ryu_haslb.cluster.weight_rows import WEIGHT, weight_rows, weights_of
@@ -44,8 +44,11 @@ class Sharing:
         self._has_health = self._has_weights = False
         self._health_rows: Collection[Columns] = ()
         self._weight_rows: Collection[Columns] = ()
+        self._places: Places = {}
+        self._lost_places: Places = {}
         for publication in (
             Publication(NEIGHBOUR, self._neighbour_state, self._neighbours, self._on_neighbours),
+            Publication(LOST_NEIGHBOUR, self._neighbour_state, self._lost_neighbours, self._on_lost_neighbours),
             Publication(HEALTH, self._health_state, self._health, self._on_health),
             Publication(WEIGHT, lambda: dfp.weights.changes, self._weights, self._on_weights),
         ):
@@ -70,14 +73,27 @@ class Sharing:
         return {key: switch.adjacencies.changes for key, switch in self._fleet.switches.items()}
 
     def _neighbours(self, rows: Collection[Columns], now: float) -> Iterable[Columns]:
+        found = {key: switch.adjacencies.found() for key, switch in self._fleet.switches.items()}
+        return self._places_at(found, rows, now)
+
+    def _lost_neighbours(self, rows: Collection[Columns], now: float) -> Iterable[Columns]:
+        lost = {key: switch.adjacencies.lost() for key, switch in self._fleet.switches.items()}
+        return self._places_at(lost, rows, now)
+
+    def _places_at(self, met: Places, rows: Collection[Columns], now: float) -> Iterable[Columns]:
+        """The rows with the places at the switches that were ``met``, and at others with those that are published."""
         published = places_of(rows)
         is_new = self._began_at is None or now - self._began_at < FORGET_TIMEOUT
         kept = published.keys() if is_new else self._fleet.configured & published.keys()
-        found = {datapath_id: switch.adjacencies.found() for datapath_id, switch in self._fleet.switches.items()}
-        return rows_of(places_to_publish(found, published, kept))
+        return rows_of(places_to_publish(met, published, kept))
 
     def _on_neighbours(self, rows: Collection[Columns]) -> None:
-        self._fleet.preload_neighbours(places_of(rows))
+        self._places = places_of(rows)
+        self._fleet.preload_neighbours(self._places, self._lost_places)
+
+    def _on_lost_neighbours(self, rows: Collection[Columns]) -> None:
+        self._lost_places = places_of(rows)
+        self._fleet.preload_neighbours(self._places, self._lost_places)
 
     def _health_state(self) -> object:
         return [(real.health, real.failed_at) for real in self._balancer.reals()]

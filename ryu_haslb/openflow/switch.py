@@ -194,7 +194,7 @@ class Switch:
 
     def _remember(self, sessions: list[Session], now: float) -> None:
         if self.leadership is not None:
-            actions, keys = self.adjacencies.forwarding.actions, self._balancer.sessions.keys
+            actions, keys = self.adjacencies.forwarding.rule_actions, self._balancer.sessions.keys
             self.unrecovered.remembered.keep_sessions(sessions, actions, keys, self.leadership.followed, now)
 
     def on_disconnected(self, followed: Followed, now: float) -> None:

@@ -59,6 +59,26 @@ def test_the_standby_takes_over_with_every_session(cluster: Cluster, number: sig
     assert cluster.master == successor
 
 
+def test_sessions_of_a_home_agent_that_is_lost_survive_a_takeover(cluster: Cluster) -> None:
+    """A mobile that sends a request meanwhile moves at once, as without a takeover; the others find it back there."""
+    bench, leader, standby = cluster.bench, cluster.master, cluster.waiting
+    first = cluster.register("lost", 12)
+    moves, *others = [name for name, home in first.items() if home == "sami2"]
+    cluster.await_followed(standby)
+    try:
+        with bench.without("sami2"):
+            bench.lab.node("sami2").cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=8")
+            lost = [{"op": "select", "table": "Lost_Neighbour", "where": []}]
+            wait_until(lambda: REALS["sami2"] in cluster.servers.transact(lost), "the leader has published the loss")
+            cluster.end(leader, signal.SIGKILL)
+            assert bench.deliver(registration(moves)) in {"sami1", "sami3"}
+    finally:
+        bench.lab.node("sami2").cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+    wait_until(lambda: cluster.reaches_all(standby), "it is found again")
+    assert cluster.homes(others) == dict.fromkeys(others, "sami2")
+    cluster.restart(leader)
+
+
 def test_a_standby_follows_what_the_leader_installs_and_removes(cluster: Cluster) -> None:
     """The figures of ``show ip slb switches`` are those of the leader's sessions."""
     cluster.register("followed")

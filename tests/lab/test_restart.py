@@ -15,6 +15,7 @@ from haslb_lab.runner.lab import Lab
 pytestmark = pytest.mark.lab
 
 IDLE = 300
+RULES_WAIT = "rules wait for their real servers"
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
 
 
@@ -30,19 +31,23 @@ def set_arp(bench: Bench, node: str, state: str) -> None:
         assert bench.lab.run(node, ["ip", "link", "set", "dev", name, "arp", state]).wait(WAIT_TIMEOUT) == 0
 
 
-def test_a_mobile_keeps_a_home_agent_that_is_slow_to_answer_arp(bench: Bench) -> None:
-    """states.md, Recovery: its rule is pending, and leads its requests there."""
-    names = [f"slow-{number}@isp.com" for number in range(6)]
+@pytest.mark.parametrize("is_lost", [False, True], ids=["slow", "lost"])
+def test_a_mobile_keeps_a_home_agent_that_answers_no_arp_at_a_restart(bench: Bench, is_lost: bool) -> None:
+    """states.md, Recovery: its rule is pending, and leads its requests there, also if it was lost before."""
+    names = [f"{is_lost}-{number}@isp.com" for number in range(6)]
     nodes = {name: bench.deliver(registration(name)) for name in names}
     keys = {bench.rule(name).cookie for name in names}
     set_arp(bench, "sami1", "off")
-    bench.kill_controller()
     try:
+        if is_lost:
+            wait_until(lambda: not bench.reals()[REALS["sami1"]]["reachable"], "the loss is noticed")
+        waiting = bench.lab.log(CONTROLLER).count(RULES_WAIT)
+        bench.kill_controller()
         bench.disconnect()
         bench.lab.start_controller()
         wait_until((DIRECTORY / f"{CONTROLLER}.control").exists, "the balancer listens")
         bench.connect()
-        wait_until(lambda: "rules wait for their real servers" in bench.lab.log(CONTROLLER), "the rules are read")
+        wait_until(lambda: bench.lab.log(CONTROLLER).count(RULES_WAIT) > waiting, "the rules are read")
         for name in names:
             if nodes[name] == "sami1":
                 sent = registration(name)
@@ -52,7 +57,7 @@ def test_a_mobile_keeps_a_home_agent_that_is_slow_to_answer_arp(bench: Bench) ->
     finally:
         set_arp(bench, "sami1", "on")
     bench.lab.wait_until_balancing()
-    conns = len(names)
-    wait_until(lambda: sum(row["conns"] for row in bench.reals().values()) >= conns, "every session is recovered")
+    rules = len(bench.lab.flows(1)) - 1
+    wait_until(lambda: sum(row["conns"] for row in bench.reals().values()) == rules, "every session is recovered")
     assert {name: bench.deliver(registration(name)) for name in names} == nodes
     assert {bench.rule(name).cookie for name in names} == keys

@@ -85,6 +85,11 @@ class Wired:
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.unrecovered.on_multipart_reply(self.switch.channel, xid, message, self.now)
 
+    def configure(self, configuration: Configuration) -> None:
+        """Apply another configuration, as an operator does."""
+        self.balancer.configure(configuration)
+        self.switch.configure(configuration)
+
     def return_probe(self) -> None:
         """Let the switch return the probe that tries output to TABLE."""
         self.punt(Purpose.PUNT_SESSION_MISS, probe_frame(chassis_address(1), VIRTUAL.packed), wire.OFPP_CONTROLLER)

@@ -56,6 +56,7 @@ class Fleet:
         self._clock = clock
         self._leadership = leadership
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
+        self._preloaded_lost: Mapping[int, Mapping[bytes, Location]] = {}
         self._records: Mapping[int, SwitchRecord] = {}
         self._prober = Prober(self.switches, balancer)
         self._unrecovered: list[UnrecoveredSessions] = []
@@ -155,7 +156,7 @@ class Fleet:
         self._is_retired = False
         what = "a change of the configuration"
         _for_each(what, self.switches, lambda switch: switch.configure(configuration))
-        self.preload_neighbours(self._preloaded)
+        self.preload_neighbours(self._preloaded, self._preloaded_lost)
         for waiting in self._rivals.all_waiting():
             if not self._is_permitted(waiting):
                 waiting.close()
@@ -229,16 +230,22 @@ class Fleet:
         """Whether a switch is served: in a cluster, whether another member has not become MASTER of all yet."""
         return any(switch.channel is not None for switch in self.switches.values())
 
-    def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
-        """Another member of the cluster leads, and has located these next hops at the switches.
+    def preload_neighbours(
+        self, places: Mapping[int, Mapping[bytes, Location]], lost: Mapping[int, Mapping[bytes, Location]]
+    ) -> None:
+        """Another member of the cluster leads. It has located next hops at the switches, and ``lost`` others.
 
         A leader takes them over for switches only that it has not met yet.
         """
-        self._preloaded = places
+        self._preloaded, self._preloaded_lost = places, lost
         if self._leadership is not None and not self._leadership.is_leading:
-            for datapath_id, switch in self.switches.items():
+            for switch in self.switches.values():
                 if switch.channel is None:
-                    switch.adjacencies.preload(places.get(datapath_id, {}))
+                    self._preload(switch)
+
+    def _preload(self, switch: Switch) -> None:
+        places, lost = self._preloaded.get(switch.datapath_id, {}), self._preloaded_lost.get(switch.datapath_id, {})
+        switch.adjacencies.preload(places, lost)
 
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
@@ -357,7 +364,7 @@ class Fleet:
         switch.home = transport.address[0]
         switch.leadership, switch.fleet = self._leadership, self.switches
         switch.path.all_unrecovered, switch.on_taken_over = self._unrecovered, self._look_for_unrecovered
-        switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
+        self._preload(switch)
         return switch
 
     def _is_at_home(self, transport: SwitchChannel) -> bool:

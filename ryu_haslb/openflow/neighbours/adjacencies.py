@@ -30,7 +30,7 @@ OnUpdated = Callable[[set[RealServer]], None]
 class Adjacencies:
     """Where one switch sees the real servers, or the routers to them, and how it reaches them.
 
-    ``changes`` is a number that grows with each change of :meth:`found`, and with each update.
+    ``changes`` is a number that grows with each change of :meth:`found` or :meth:`lost`, and with each update.
     """
 
     def __init__(
@@ -59,13 +59,14 @@ class Adjacencies:
 
     def end(self) -> None:
         """The switch is gone for good: it reaches no real server."""
-        self.forwarding.update((), self.discovery.location)
+        self.forwarding.update((), self.discovery.location, self.discovery.last_location)
 
     def update(self) -> None:
         """Locations or farms have changed: derive the actions anew."""
         self.is_stale = False
         self.changes += 1
-        self._on_updated(self.forwarding.update(self._balancer.farms.values(), self.discovery.location))
+        farms, discovery = self._balancer.farms.values(), self.discovery
+        self._on_updated(self.forwarding.update(farms, discovery.location, discovery.last_location))
 
     def tick(self, channel: Channel, is_behind: bool, now: float) -> None:
         """Send the probes that are due. A switch that is behind proves no silence of a neighbour."""
@@ -80,9 +81,16 @@ class Adjacencies:
         """The next hops of real servers that ARP has located here, by address."""
         return self.discovery.found()
 
-    def preload(self, places: Mapping[bytes, Location]) -> None:
-        """Another member of the cluster leads, and has located these next hops; :meth:`begin` verifies them."""
-        if self.discovery.preload(places):
+    def lost(self) -> dict[bytes, Location]:
+        """Where next hops of real servers were that were lost here, by address."""
+        return self.discovery.lost()
+
+    def preload(self, places: Mapping[bytes, Location], lost: Mapping[bytes, Location]) -> None:
+        """Another member of the cluster leads, and has located next hops, and ``lost`` others at these places.
+
+        :meth:`begin` verifies those that were located.
+        """
+        if self.discovery.preload(places, lost):
             self.update()
 
     @property

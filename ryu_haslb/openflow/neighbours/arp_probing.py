@@ -55,8 +55,9 @@ HOLD_DOWN_INTERVAL = 60.0
 class Neighbour:
     """An address and its location, which is None while unknown. Times are in seconds.
 
-    ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
-    if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed.
+    ``place`` is the last location, also while it is unreachable, until its port goes down. ``lost_from`` is where it
+    was when it was lost; None while it is located. ``mac`` is the only Ethernet address that is believed, if one is
+    configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed.
     ``challenge_probes`` are those of the challenge that goes on. The location of one that ``is_static`` never changes;
     polls only show whether it is there. The next probe of one that ``broadcasts`` goes to all hosts, since the network
     has changed. The location of one that ``is_preloaded`` is from another member of the cluster, and has not answered a
@@ -71,6 +72,7 @@ class Neighbour:
     is_preloaded: bool = False
     unanswered_probes: int = 0
     place: Optional[Location] = None
+    lost_from: Optional[Location] = None
     mac: Optional[bytes] = None
     claims_refused: int = 0
     challenged_until: Optional[float] = None
@@ -92,6 +94,10 @@ class Neighbour:
         if self.location is None:
             return PlaceState.UNKNOWN
         return PlaceState.LOCATED if self.challenged_until is None else PlaceState.CHALLENGED
+
+    def lose(self) -> None:
+        """It is unreachable."""
+        self.lost_from, self.location = self.location, None
 
     def end_challenge(self, now: float) -> None:
         """Forget the claim."""
@@ -138,14 +144,15 @@ class Neighbour:
                 return self.locate(rival, now, events)
             if self.is_preloaded:
                 events.append(Event(Finding.LOST, self.address, self.location))
-                self.location = self.place = None
+                self.lose()
+                self.place = None
                 self.is_preloaded = False
                 return True
             self.unanswered_probes += 1
         is_silent = self.unanswered_probes >= MAX_UNANSWERED_PROBES and self.challenged_until is None
         if self.location is not None and is_silent and self.next_probe <= now:
             events.append(Event(Finding.LOST, self.address, self.location))
-            self.location = None
+            self.lose()
             return True
         return False
 
@@ -168,6 +175,7 @@ class Neighbour:
             self.moves.append(now)
             events.append(Event(Finding.MOVED, self.address, location, before))
         self.location = self.place = location
+        self.lost_from = None
         self.is_preloaded = False
         self.unanswered_probes = 0
         self.next_probe = now + REFRESH_INTERVAL

@@ -118,6 +118,10 @@ class NeighbourDiscovery:
         """The location of a real server's next hop; None while it is unknown."""
         return self._neighbours.location(real)
 
+    def last_location(self, real: RealServer) -> Optional[Location]:
+        """The same, or the last one if it was lost."""
+        return self._neighbours.last_location(real)
+
     def is_direct(self, real: RealServer) -> bool:
         """Whether a real server is its own next hop: no router lies between it and the switches."""
         return self._neighbours.is_direct(real)
@@ -130,14 +134,20 @@ class NeighbourDiscovery:
         """The next hops that ARP has located, by address: what other members of the cluster may take over."""
         return self._neighbours.found()
 
-    def preload(self, places: Mapping[bytes, Location]) -> bool:
-        """Take over what another member of the cluster has found, where it can be true here.
+    def lost(self) -> dict[bytes, Location]:
+        """Where the next hops were that were lost, by address: what other members of the cluster may take over."""
+        return self._neighbours.lost()
 
-        True when the location of a next hop has changed.
+    def preload(self, places: Mapping[bytes, Location], lost: Mapping[bytes, Location]) -> bool:
+        """Take over what another member of the cluster has found or ``lost``, where it can be true here.
+
+        True when the location of a next hop has changed, or the last one.
         """
-        return self._neighbours.preload(
-            {address: place for address, place in places.items() if self._is_possible(address, place)}
+        possible, lost = (
+            {address: place for address, place in each.items() if self._is_possible(address, place)}
+            for each in (places, lost)
         )
+        return self._neighbours.preload(possible, lost)
 
     def verify_preloaded(self, now: float) -> None:
         """This member begins to lead: the places that it has taken over have to answer."""

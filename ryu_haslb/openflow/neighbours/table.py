@@ -69,6 +69,11 @@ class Neighbours:
         """The location of a real server's next hop; None while it is unknown."""
         return self._of_real[real].location
 
+    def last_location(self, real: RealServer) -> Optional[Location]:
+        """The same, or where it was when it was lost."""
+        neighbour = self._of_real[real]
+        return neighbour.location or neighbour.lost_from
+
     def is_direct(self, real: RealServer) -> bool:
         """Whether a real server is its own next hop: no router lies between it and the switches."""
         return self._is_direct[real]
@@ -94,22 +99,31 @@ class Neighbours:
         """The neighbours that ARP has located, by address."""
         return {each.address: each.location for each in self._by_address.values() if each.location is not None}
 
-    def preload(self, places: Mapping[bytes, Location]) -> bool:
-        """Take over what another member of the cluster has found. True when a location has changed.
+    def lost(self) -> dict[bytes, Location]:
+        """Where the neighbours were that were lost, by address."""
+        return {each.address: each.lost_from for each in self._by_address.values() if each.lost_from is not None}
+
+    def preload(self, places: Mapping[bytes, Location], lost: Mapping[bytes, Location]) -> bool:
+        """Take over what another member of the cluster has found or ``lost``. True when a location, or a last one, has
+        changed.
 
         Static entries and configured Ethernet addresses prevail.
         """
         changed = False
         for neighbour in self._by_address.values():
-            location = places.get(neighbour.address)
+            location, lost_from = places.get(neighbour.address), lost.get(neighbour.address)
             if location is not None and neighbour.mac not in (None, location.mac):
                 location = None
+            if location is not None or (lost_from is not None and neighbour.mac not in (None, lost_from.mac)):
+                lost_from = None
             neighbour.is_preloaded = location is not None
-            if location == neighbour.location:
+            if (location, lost_from) == (neighbour.location, neighbour.lost_from):
                 continue
-            neighbour.location = neighbour.place = location
-            neighbour.challenged_until = neighbour.held_until = None
             changed = True
+            neighbour.lost_from = lost_from
+            if location != neighbour.location:
+                neighbour.location = neighbour.place = location
+                neighbour.challenged_until = neighbour.held_until = None
         return changed
 
     def verify_preloaded(self, now: float) -> None:
@@ -171,7 +185,8 @@ class Neighbours:
             if neighbour.place is not None and neighbour.place.port == port:
                 neighbour.place = None
         for neighbour in lost:
-            neighbour.location = neighbour.challenged_until = None
+            neighbour.lose()
+            neighbour.challenged_until = None
         self.probe_all()
         return bool(lost)
 

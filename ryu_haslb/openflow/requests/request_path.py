@@ -95,11 +95,13 @@ class RequestPath:
         self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.replies = Replies(datapath_id, balancer, discovery)
         self.questions = Questions(datapath_id, balancer, discovery, forwarding)
-        self.rules = SessionRules(datapath_id, balancer, self._actions)
+        self.rules = SessionRules(datapath_id, balancer, forwarding.rule_actions)
         self._request = self._checks.request
         self.admission = Admission(balancer, self._request, self._checks.read)
         self.table_output = TableOutput(datapath_id)
-        self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self.table_output)
+        self.unrecovered = UnrecoveredSessions(
+            *(datapath_id, balancer, self.rules, forwarding.rule_actions, self.table_output)
+        )
         self.all_unrecovered: list[UnrecoveredSessions] = []
         self.configure(configuration)
 
@@ -297,12 +299,12 @@ class RequestPath:
         if session is None:
             self._on_unknown_session(channel, frame, tag, now)
             return
+        self.rules.on_missing(session)
         actions = self._actions.get(session.real)
         if actions is None:
             self._count_undelivered(frame, DropReason.REAL_UNREACHABLE)
             return
         self.admission.backlog.requests += 1
-        self.rules.on_missing(session)
         channel.transmit(packet.packet_out(actions, frame))
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:

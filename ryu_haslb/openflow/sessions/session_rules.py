@@ -58,10 +58,10 @@ class SessionRules:
     """The session rules of one switch.
 
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
-    maps each real server that can be reached to the actions that lead to it; ``moved`` are those whose installed rules
-    may still lead elsewhere. ``changes`` counts the rules that were sent to be installed or removed. ``pace`` limits
-    what is outstanding. ``room`` and ``rejected`` are those of the ``waiting_rules``. ``counted`` is the number of
-    session rules here when :mod:`.session_audit` last counted them.
+    maps each real server to the actions that lead to it, or to where it was when it was lost; ``moved`` are those whose
+    installed rules may still lead elsewhere. ``changes`` counts the rules that were sent to be installed or removed.
+    ``pace`` limits what is outstanding. ``room`` and ``rejected`` are those of the ``waiting_rules``. ``counted`` is
+    the number of session rules here when :mod:`.session_audit` last counted them.
     """
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:

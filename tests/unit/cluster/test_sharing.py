@@ -39,13 +39,23 @@ class FakeFleet:
         self.switches: dict[int, Any] = {}
         self.configured: frozenset[int] = frozenset()
         self.preloaded: Mapping[int, Mapping[bytes, Location]] = {}
+        self.preloaded_lost: Mapping[int, Mapping[bytes, Location]] = {}
 
     def meet(self, datapath_id: int, **found: Location) -> None:
         places = {IPv4Address(name.replace("_", ".")[1:]).packed: each for name, each in found.items()}
-        self.switches[datapath_id] = SimpleNamespace(adjacencies=SimpleNamespace(changes=1, found=lambda: places))
+        adjacencies = SimpleNamespace(changes=1, found=lambda: places, lost=lambda: {})
+        self.switches[datapath_id] = SimpleNamespace(adjacencies=adjacencies)
 
-    def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
-        self.preloaded = places
+    def lose(self, datapath_id: int) -> None:
+        """All that was found at a switch is lost."""
+        adjacencies = self.switches[datapath_id].adjacencies
+        adjacencies.changes += 1
+        adjacencies.found, adjacencies.lost = adjacencies.lost, adjacencies.found
+
+    def preload_neighbours(
+        self, places: Mapping[int, Mapping[bytes, Location]], lost: Mapping[int, Mapping[bytes, Location]]
+    ) -> None:
+        self.preloaded, self.preloaded_lost = places, lost
 
 
 class FakeDfp:
@@ -161,6 +171,21 @@ def test_places_are_published_when_a_switch_has_found_others(shared: Shared) -> 
 def test_places_are_handed_to_the_switches(shared: Shared) -> None:
     shared.publications["Neighbour"].on_rows(list(rows_of({1: {REAL.packed: THERE}})))
     assert shared.fleet.preloaded == {1: {REAL.packed: THERE}}
+    shared.publications["Lost_Neighbour"].on_rows(list(rows_of({2: {REAL.packed: HERE}})))
+    assert (shared.fleet.preloaded, shared.fleet.preloaded_lost) == (
+        *({1: {REAL.packed: THERE}}, {2: {REAL.packed: HERE}}),
+    )
+
+
+def test_a_place_that_is_lost_is_published_as_such_until_it_is_found_again(shared: Shared) -> None:
+    """The next leader knows then where rules lead to, and that nothing is there (docs/cluster.md)."""
+    found, lost = shared.publications["Neighbour"], shared.publications["Lost_Neighbour"]
+    shared.fleet.meet(1, _10_1_1_51=HERE)
+    before = lost.state()
+    for expected in [(1, 0), (0, 1), (1, 0)]:
+        assert tuple(len(list(each.wanted([], 1000.0))) for each in (found, lost)) == expected
+        shared.fleet.lose(1)
+    assert lost.state() != before
 
 
 def test_a_standby_has_the_weights_that_are_published_and_a_leader_for_a_while(shared: Shared) -> None:

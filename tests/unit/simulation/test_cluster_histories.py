@@ -26,6 +26,7 @@ CLUSTER = Parameters(
 #: A fault without its time.
 Step = tuple[str, tuple[Any, ...]]
 EVERY_SERVER = (0, 1, 2)
+_BACK = "home agent returns"
 
 HISTORIES: dict[str, list[Step]] = {
     "the leader is killed": [("controller is killed", (0,)), ("controller starts", (0,))],
@@ -355,3 +356,27 @@ def test_a_world_has_the_parameters_that_its_leader_has_applied(number: int) -> 
     assert world.controller is world.members[0]
     assert world.parameters == drained
     assert world.controller.configuration == drained.configuration()
+
+
+@pytest.mark.parametrize("kind", ["home agent dies", "link"])
+def test_a_new_leader_knows_which_home_agents_were_lost_and_the_sessions_that_they_have(kind: str) -> None:
+    """Their mobiles move with their next request; those that send none are still there when the home agent is back."""
+    world = World(replace(CLUSTER, idle=300, lifetime=600, arrivals=30.0))
+    world.start()
+    run(world, 60.0)
+    before = {session.tag: session.real.packed_address for session in world.controller.balancer.sessions}
+    lost = world.home_agents[0]
+    gone, back = [("link", (1, False)), ("link", (1, True))] if kind == "link" else [(kind, (0,)), (_BACK, (0, False))]
+    Fault(0.0, *gone).strike(world)
+    run(world, 10.0)
+    ended = world.controller
+    ended.kill()
+    run(world, 3.0)
+    successor = world.controller
+    assert successor is not ended
+    (real,) = (each for each in successor.balancer.reals() if each.packed_address == lost.address)
+    assert (real.reachable_from, real.sessions) == (set(), list(before.values()).count(lost.address))
+    Fault(0.0, *back).strike(world)
+    run(world, 5.0)
+    assert real.reachable_from
+    assert {each.tag: each.real.packed_address for each in successor.balancer.sessions} == before

@@ -158,7 +158,7 @@ def test_what_is_known_of_a_switch_is_shown(bench: WebBench) -> None:
     switch.rules.pace.rate = 300.0
     switch.rules.counted = 17
     real = next(iter(bench.balancer.reals()))
-    switch.adjacencies.preload({real.packed_address: Location(b"\2\0\0\0\0\x51", 7, 15)})
+    switch.adjacencies.preload({real.packed_address: Location(b"\2\0\0\0\0\x51", 7, 15)}, {})
     scrape, labels = Scrape(bench), {"datapath": "0" * 15 + "2"}
     assert scrape.value("haslb_session_rule_limit", **labels) == 2000
     assert scrape.value("haslb_flow_mod_rate", **labels) == 300

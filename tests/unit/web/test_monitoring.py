@@ -36,7 +36,7 @@ def exposed() -> dict[str, list[dict[str, str]]]:
     bench = WebBench()
     bench.fill()
     real = next(iter(bench.balancer.reals()))
-    bench.switches[2].adjacencies.preload({real.packed_address: Location(b"\2\0\0\0\0\x51", 7, 15)})
+    bench.switches[2].adjacencies.preload({real.packed_address: Location(b"\2\0\0\0\0\x51", 7, 15)}, {})
     series: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(exposition(BalancerCollector(lambda: bench.sources)).decode()):
         for sample in family.samples:

@@ -28,17 +28,19 @@ class Forwarded:
         self.reals = self.bench.reals
         self.forwarding = Forwarding(9)
         self.locations: dict[RealServerConfiguration, Location] = {}
+        self.last_locations: dict[RealServerConfiguration, Location] = {}
 
     def locate(self, number: int, location: Optional[Location]) -> None:
         configuration = self.reals[number].configuration
         if location is None:
             del self.locations[configuration]
         else:
-            self.locations[configuration] = location
+            self.locations[configuration] = self.last_locations[configuration] = location
 
     def update(self) -> list[int]:
         """Which real servers have changed, by number."""
-        changed = self.forwarding.update(self.bench.balancer.farms.values(), self.locations.get)
+        farms = self.bench.balancer.farms.values()
+        changed = self.forwarding.update(farms, self.locations.get, self.last_locations.get)
         return sorted(self.reals.index(real) for real in changed)
 
     def actions(self, number: int) -> list[tuple[str, Any]]:
@@ -80,10 +82,27 @@ def test_a_real_server_without_a_location_is_unreachable_from_the_switch() -> No
     assert 9 in real.reachable_from
     assert forwarded.forwarding.is_at(real, MAC)
     forwarded.locate(0, None)
-    assert forwarded.update() == [0]
+    forwarded.update()
     assert 9 not in real.reachable_from
     assert not forwarded.forwarding.is_at(real, MAC)
     assert forwarded.forwarding.dispatched_macs == frozenset()
+    assert forwarded.forwarding.actions == {}
+
+
+def test_the_rules_of_a_real_server_that_is_lost_and_found_where_it_was_stay_as_they_are() -> None:
+    """They show where its mobiles are, also to a balancer that is started meanwhile (docs/states.md, Recovery)."""
+    forwarded = Forwarded()
+    real = forwarded.reals[0]
+    forwarded.locate(0, Location(MAC, 3, None))
+    forwarded.update()
+    before = dict(forwarded.forwarding.rule_actions)
+    for location in (None, Location(MAC, 3, None)):
+        forwarded.locate(0, location)
+        assert forwarded.update() == []
+        assert forwarded.forwarding.rule_actions == before
+        assert (9 in real.reachable_from) == (location is not None)
+    forwarded.locate(0, Location(MAC, 5, None))
+    assert forwarded.update() == [0], "it has moved"
 
 
 def test_the_loss_of_the_last_switch_that_reaches_a_real_server_is_left_to_the_line_about_its_state(
@@ -107,5 +126,7 @@ def test_a_real_server_that_leaves_the_configuration_is_forgotten() -> None:
     forwarded = Forwarded()
     forwarded.locate(0, Location(MAC, 3, None))
     forwarded.update()
-    assert forwarded.forwarding.update([], forwarded.locations.get) == {forwarded.reals[0]}
-    assert forwarded.forwarding.actions == {}
+    assert forwarded.forwarding.update([], forwarded.locations.get, forwarded.last_locations.get) == {
+        forwarded.reals[0]
+    }
+    assert forwarded.forwarding.actions == forwarded.forwarding.rule_actions == {}

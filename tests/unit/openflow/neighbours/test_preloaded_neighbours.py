@@ -25,7 +25,7 @@ CONFIGURATION = Configuration(
 def preloaded() -> Neighbours:
     """The neighbours of a member that begins to lead at 0."""
     neighbours = Neighbours(CONFIGURATION, 1)
-    assert neighbours.preload({ADDRESS: HERE})
+    assert neighbours.preload({ADDRESS: HERE}, {})
     neighbours.verify_preloaded(0.0)
     return neighbours
 
@@ -43,12 +43,12 @@ def give_up(neighbours: Neighbours) -> int:
 
 def test_a_standby_follows_what_the_leader_finds() -> None:
     neighbours = Neighbours(CONFIGURATION, 1)
-    assert neighbours.preload({ADDRESS: HERE})
+    assert neighbours.preload({ADDRESS: HERE}, {})
     assert neighbours.location(REAL) == HERE
-    assert not neighbours.preload({ADDRESS: HERE}), "nothing new"
-    assert neighbours.preload({ADDRESS: THERE})
+    assert not neighbours.preload({ADDRESS: HERE}, {}), "nothing new"
+    assert neighbours.preload({ADDRESS: THERE}, {})
     assert neighbours.location(REAL) == THERE
-    assert neighbours.preload({})
+    assert neighbours.preload({}, {})
     assert neighbours.location(REAL) is None
 
 
@@ -110,7 +110,7 @@ def test_a_forged_answer_does_not_take_a_preloaded_place_that_answers() -> None:
 def test_what_is_configured_prevails_over_what_another_member_has_found() -> None:
     neighbours = Neighbours(CONFIGURATION, 1)
     neighbours.configure(CONFIGURATION, {ADDRESS: b"\x02\0\0\0\0\x52"})
-    assert not neighbours.preload({ADDRESS: HERE, STATIC_ADDRESS: HERE})
+    assert not neighbours.preload({ADDRESS: HERE, STATIC_ADDRESS: HERE}, {})
     assert neighbours.location(REAL) is None
     assert neighbours.location(STATIC) == Location(b"\x02\0\0\0\0\x53", 4, 15)
 
@@ -118,5 +118,37 @@ def test_what_is_configured_prevails_over_what_another_member_has_found() -> Non
 @pytest.mark.parametrize(("place", "is_taken"), [(HERE._replace(vlan=15), True), (HERE._replace(vlan=16), False)])
 def test_a_place_in_a_vlan_that_does_not_hold_the_address_is_not_taken_over(place: Location, is_taken: bool) -> None:
     discovery = NeighbourDiscovery(1, CONFIGURATION)
-    assert discovery.preload({ADDRESS: place, b"\x0a\x09\x09\x09": place}) == is_taken
+    assert discovery.preload({ADDRESS: place, b"\x0a\x09\x09\x09": place}, {}) == is_taken
     assert discovery.found() == ({ADDRESS: place} if is_taken else {})
+
+
+def test_a_standby_knows_where_a_next_hop_was_that_the_leader_has_lost() -> None:
+    """Session rules lead there; the next leader knows then that they lead to an unreachable home agent."""
+    leader, standby = (Neighbours(CONFIGURATION, 1) for _ in range(2))
+    leader.on_answer(ADDRESS, HERE, 0.0)
+    for second in range(5, 10):
+        leader.due_probes(float(second))
+    assert (leader.found(), leader.lost()) == ({}, {ADDRESS: HERE})
+    assert standby.preload(leader.found(), leader.lost())
+    assert not standby.preload(leader.found(), leader.lost()), "nothing new"
+    assert (standby.location(REAL), standby.last_location(REAL)) == (None, HERE)
+    standby.verify_preloaded(20.0)
+    assert standby.on_answer(ADDRESS, THERE, 20.1)
+    assert (standby.last_location(REAL), standby.lost()) == (THERE, {}), "it is found where it is now"
+
+
+def test_where_a_next_hop_was_is_known_until_it_is_found_again() -> None:
+    neighbours = preloaded()
+    give_up(neighbours)
+    assert neighbours.lost() == {ADDRESS: HERE}
+    neighbours.on_answer(ADDRESS, THERE, 3.0)
+    assert neighbours.lost() == {}
+    assert neighbours.forget_port(THERE.port)
+    assert neighbours.lost() == {ADDRESS: THERE}
+
+
+def test_no_last_place_is_taken_over_that_the_configuration_excludes() -> None:
+    neighbours = Neighbours(CONFIGURATION, 1)
+    neighbours.configure(CONFIGURATION, {ADDRESS: b"\x02\0\0\0\0\x52"})
+    assert not neighbours.preload({}, {ADDRESS: HERE, STATIC_ADDRESS: HERE})
+    assert neighbours.lost() == {}

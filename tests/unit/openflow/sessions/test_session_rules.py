@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
-from wired_switch import Wired, goes_to
+from wired_switch import PORTS, Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.sessions import session_rules
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
 from ryu_haslb.openflow.wire import wire
+from ryu_haslb.slb.drop_reason import DropReason
 
 
 def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> None:
@@ -26,6 +28,43 @@ def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> 
     (session,) = wired.balancer.sessions
     (flow,) = wired.fake.flows_for(session.cookie)
     assert flow.instructions[0].actions[-1].port == 9
+
+
+def test_rules_stay_while_their_home_agent_is_lost_and_sessions_get_theirs() -> None:
+    """The switch is the session store: a balancer that is started meanwhile finds them there."""
+    wired = Wired()
+    for mobile in ("anna", "bert"):
+        wired.request(mobile)
+    wired.flush()
+    wired.switch.on_port_changed(PORTS[0], False)
+    wired.confirm()
+    wired.settle()
+    assert [session.rule_at for session in wired.balancer.sessions] == [1, 1]
+    assert all(map(wired.has_rule, wired.balancer.sessions))
+    wired.sent.clear()
+    wired.find(0)
+    wired.settle()
+    assert wired.transport.sent_of(wire.OFPT_FLOW_MOD) == [], "they lead where it is again"
+
+
+def test_a_missing_rule_is_installed_again_although_its_home_agent_is_lost() -> None:
+    """The request comes back that was returned to the rule. It is dropped, since the port is down."""
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    wired.return_probe()
+    (session,) = wired.balancer.sessions
+    wired.fake.lose(cookie=session.cookie)
+    (returned,) = wired.request("anna")
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    wired.switch.on_port_changed(PORTS[0], False)
+    tag = session.tag.to_bytes(6, "big")
+    wired.sent.clear()
+    wired.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + tag + frame[12:], port=wire.OFPP_CONTROLLER)
+    assert wired.sent == []
+    assert wired.drops(DropReason.REAL_UNREACHABLE) == 1
+    wired.settle()
+    assert wired.has_rule(session)
 
 
 def test_a_slow_switch_has_few_outstanding_bundles_and_gets_the_rest_later() -> None:

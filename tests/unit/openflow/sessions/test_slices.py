@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
-from wired_switch import Wired, goes_to
+from wired_switch import REALS, Wired, goes_to
 
 from ryu_haslb.openflow.sessions import reinstallation, session_rules, waiting_rules
 from ryu_haslb.openflow.wire import wire
@@ -62,8 +63,8 @@ def test_rules_of_a_moved_real_server_are_replaced_in_slices_and_its_requests_go
     by_real = {session.identity: session.real for session in wired.balancer.sessions}
     wired.replug(0, port=9)
     for number in range(SESSIONS):  # of sessions whose turn has come, and of all others
-        (moved,) = wired.switch.rules.moved
         (message, *_) = wired.request(f"user{number}")
+        (moved,) = wired.switch.rules.moved
         real = next(real for identity, real in by_real.items() if identity.endswith(b"user%d" % number))
         assert goes_to(message) == (9 if real is moved else wire.OFPP_TABLE)
     assert steps_until_done(wired) >= SESSIONS // STEP - 2
@@ -87,15 +88,16 @@ def test_a_real_server_that_moves_while_another_ones_rules_are_replaced_has_its_
     assert ports == {9, 10}
 
 
-def test_sessions_wait_in_slices_for_a_real_server_that_is_found_again() -> None:
+def test_sessions_wait_in_slices_for_a_real_server_that_comes_back_to_its_farm() -> None:
     wired = with_sessions()
-    wired.replug(0, port=9)
-    wired.switch.on_port_changed(9, False)
+    farm = replace(wired.configuration.farms["HAFARM"], reals=REALS[1:])
+    wired.configure(replace(wired.configuration, farms={"HAFARM": farm}))
     while wired.switch.rules.is_reinstalling or wired.switch.rules.unconfirmed:
         wired.settle()
     lost = [session for session in wired.balancer.sessions if session.rule_at is None]
     assert len(lost) > 4 * STEP
-    wired.find(0, 9)
+    wired.configure(wired.configuration)
+    wired.find(0)
     wired.flush()
     assert steps_until_done(wired) > len(lost) // STEP
     while wired.switch.rules.unconfirmed:
