@@ -218,6 +218,8 @@ class RequestDecision:
             has_given_up = self._failure_detection.on_request(session, now)
         if not is_reachable or has_given_up or real.health is not _OPERATIONAL or real not in farm.keeping:
             target = named or farm.choose_instead(real, datapath_id, has_given_up)
+            if has_given_up and named is not None:
+                session.retries = real.configuration.reassign  # its next attempt, which names none, goes elsewhere
             if target is not None and (target is not real or real.health is _READY_TO_TEST):
                 self._reassign(session, target, now)
             is_reachable = target is not None and datapath_id in target.reachable_from

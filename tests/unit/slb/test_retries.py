@@ -55,6 +55,17 @@ def test_a_request_that_names_its_home_agent_goes_there_after_retries_too(idle: 
     assert bench.balancer.statistics.reassignments == 0
 
 
+def test_a_mobile_that_has_retried_at_the_home_agent_that_it_names_moves_with_its_next_attempt() -> None:
+    """It gives up its binding, and names none. Seen in the world 34: it asked there once more."""
+    bench = Bench(1, 1, reassign=1, server={"idle": 300})
+    for seconds in (20.0, 1.0, 2.0):
+        assert bench.letter(bench.request("anna@example.org", bench.reals[0].packed_address)) == "A"
+        bench.wait(seconds)
+    assert bench.letter(bench.request("anna@example.org", bench.reals[0].packed_address)) == "A"
+    bench.wait(20.0)
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+
+
 def test_an_attempt_without_retransmissions_was_answered_and_ends_the_count() -> None:
     bench = Bench(1, 1, reassign=3, server={"idle": 300})
     bench.attempt("anna@example.org")
