@@ -4,6 +4,9 @@ Changes are sent in groups, deletions first, and a barrier follows each. The nex
 and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What waits
 meanwhile is bounded by the addresses that are known: an address has one change at a time.
 
+A switch rejects a group as a whole, even if a single rule of it does not fit. What was in it is sent again in halves,
+until a single change is rejected.
+
 All rules together, or those of a port with many, are deleted by cookie, in slices: one message for each table deletes
 about as many as a group may have, since a switch may take as long for it as for so many messages. Nothing else is sent
 before the last slice.
@@ -18,7 +21,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
-from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
+from ryu_haslb.openflow.sessions.flow_mod_pace import MAX_WINDOW, FlowModPace
 from ryu_haslb.openflow.wire import wire
 
 #: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
@@ -67,6 +70,10 @@ class LearnedRules:
         self._pace = FlowModPace()
         self._to_install: dict[Key, Entry] = {}
         self._to_delete: dict[tuple[int, Purpose], Rule] = {}
+        #: What is installed by the group that is outstanding, as far as it was not forgotten since.
+        self._installing: dict[Key, Entry] = {}
+        #: Changes of the next group at most; less than the pace allows after a rejection.
+        self._max_changes = MAX_WINDOW
         self._outstanding = 0
         self._slices: list[Slice] = []
         self._is_over = False
@@ -87,7 +94,7 @@ class LearnedRules:
 
     def delete(self, key: Key, entry: Entry) -> None:
         """Delete the rules of an address with the next group, also if they were never installed."""
-        self._to_install.pop(key, None)
+        self._forget(key)
         for rule in (_destination(key, entry), _source(key, entry)):
             self._to_delete[rule.cookie, rule.purpose] = rule
 
@@ -95,6 +102,7 @@ class LearnedRules:
         """Delete the rules of all addresses, about so many, with the next groups; not those that are learned now."""
         rules = 2 * addresses + len(self._to_delete) + sum(each.rules for each in self._slices)
         self._to_install.clear()
+        self._installing.clear()
         self._to_delete.clear()
         self._slices = self._divided(rules)
 
@@ -105,8 +113,12 @@ class LearnedRules:
                 self.delete(key, entry)
             return
         for key in entries:
-            self._to_install.pop(key, None)
+            self._forget(key)
         self._slices += self._divided(2 * len(entries), port)
+
+    def _forget(self, key: Key) -> None:
+        self._to_install.pop(key, None)
+        self._installing.pop(key, None)
 
     def _divided(self, rules: int, port: Optional[int] = None) -> list[Slice]:
         slices = 1 << (rules // self._pace.window).bit_length()
@@ -125,21 +137,22 @@ class LearnedRules:
         self._outstanding = each.rules
         self._transactions.submit(
             lambda xid: rule_messages.learned_removal(xid, each.number, each.slices, each.port),
-            lambda error: self._on_concluded({}, error),
+            lambda _: self._on_concluded(),
             lambda took: self._pace.on_confirmed(each.rules, took),
         )
 
     def _send_group(self) -> None:
         allowance = self._pace.allowance(0)
-        deletions = [self._to_delete.pop(each) for each in list(islice(self._to_delete, allowance))]
-        installs: dict[Key, Entry] = {}
-        while not deletions and self._to_install and 2 * len(installs) < allowance:
-            key = next(iter(self._to_install))
-            installs[key] = self._to_install.pop(key)
+        most = min(allowance, self._max_changes)
+        deletions = {each: self._to_delete.pop(each) for each in list(islice(self._to_delete, most))}
+        most = min(allowance + 1 >> 1, self._max_changes)
+        keys = [] if deletions else list(islice(self._to_install, most))
+        installs = {key: self._to_install.pop(key) for key in keys}
+        self._installing = dict(installs)
         count = self._outstanding = len(deletions) + 2 * len(installs)
         self._transactions.submit(
-            lambda xid: [*(_deletion(rule, xid) for rule in deletions), *_additions(installs.items(), xid)],
-            lambda error: self._on_concluded(installs, error),
+            lambda xid: [*(_deletion(rule, xid) for rule in deletions.values()), *_additions(installs.items(), xid)],
+            lambda error: self._on_group_concluded(deletions, error),
             lambda took: self._pace.on_confirmed(count, took),
             lambda error: self._on_rejected_late(installs, error),
         )
@@ -148,14 +161,26 @@ class LearnedRules:
         """Something else switches from now on, or another learning table: send nothing more."""
         self._is_over = True
 
-    def _on_concluded(self, installs: dict[Key, Entry], error: Optional[wire.Error]) -> None:
-        """The switch has confirmed a group, or rejects it: then none of its addresses is learned."""
-        self._outstanding = 0
-        if self._is_over:
-            return
-        if error is not None:
+    def _on_group_concluded(self, deletions: dict[tuple[int, Purpose], Rule], error: Optional[wire.Error]) -> None:
+        """The switch has confirmed a group, or rejects it: then half of it is sent next. A single address is not
+        learned then, and a rule whose deletion is rejected stays."""
+        installs, self._installing = self._installing, {}
+        count = len(deletions) + len(installs)
+        if error is None:
+            self._max_changes = min(2 * self._max_changes, MAX_WINDOW)
+        elif count > 1:
+            self._max_changes = count // 2
+            self._to_delete = deletions | self._to_delete
+            self._to_install = installs | self._to_install
+        elif not self._is_over:
+            self._max_changes = 1
             for key, entry in installs.items():
                 self._on_rejected(key, entry, error)
+        self._on_concluded()
+
+    def _on_concluded(self) -> None:
+        """The switch has confirmed what was sent, or rejects it."""
+        self._outstanding = 0
         self.flush()
 
     def _on_rejected_late(self, installs: dict[Key, Entry], error: wire.Error) -> bool:

@@ -353,6 +353,54 @@ def test_a_host_that_moves_leaves_no_rule_behind_when_its_new_rules_are_rejected
     assert bench.rules(Purpose.KNOWN_SOURCE) == []
 
 
+def rejects_address(bench: Bench, mac: bytes, *commands: int) -> None:
+    """Have the switch reject these flow-mods about an address, and each bundle with one."""
+    bad = (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL)
+    bench.fake.rejects = lambda message: (
+        bad if message[1] == wire.OFPT_FLOW_MOD and message[25] in commands and mac in message else None
+    )
+
+
+@pytest.mark.parametrize("bundles", [True, False])
+def test_a_rejected_address_leaves_the_others_of_its_group_learned(bundles: bool) -> None:
+    """A bundle is all or nothing: nine addresses fit where ten are sent as one."""
+    bench = Bench(bundles=bundles)
+    rejects_address(bench, HOST, wire.OFPFC_ADD)
+    bench.show(OTHER_HOST, 3, answers=False)  # is sent at once; what follows is one group
+    for number, mac in enumerate([*shown(5), HOST, *shown(4, 100)]):
+        bench.show(mac, 4 + number, answers=False)
+    bench.transport.answer()
+    assert len(bench.learning) == 10
+    assert [match["eth_dst"] for _, match in bench.rules(Purpose.FORWARD_LEARNED)].count(HOST.hex(":")) == 0
+    assert len(bench.rules(Purpose.FORWARD_LEARNED)) == len(bench.rules(Purpose.KNOWN_SOURCE)) == 10
+    assert [match["in_port"] for _, match in bench.rules(Purpose.LEARN_NOTHING)] == [9]
+    assert bench.learning.is_settled
+
+
+def test_a_rejected_deletion_leaves_the_others_of_its_group_deleted() -> None:
+    bench = Bench()
+    for mac in (HOST, *shown(9)):
+        bench.show(mac, 7)
+    rejects_address(bench, HOST, wire.OFPFC_DELETE_STRICT)
+    bench.learning.on_port_down(7)
+    bench.transport.answer()
+    assert [match["eth_dst"] for _, match in bench.rules(Purpose.FORWARD_LEARNED)] == [HOST.hex(":")]
+    assert bench.learning.is_settled
+
+
+def test_an_address_that_is_forgotten_while_its_group_is_rejected_is_not_sent_again() -> None:
+    bench = Bench()
+    rejects_address(bench, HOST, wire.OFPFC_ADD)
+    bench.show(OTHER_HOST, 3, answers=False)
+    for number, mac in enumerate([*shown(4), HOST]):
+        bench.show(mac, 4 + number, answers=False)
+    while len(flow_mods(bench)) == 2:  # those of the other host
+        bench.transport.answer_next()
+    bench.learning.on_port_down(5)
+    bench.transport.answer()
+    assert 5 not in [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)]
+
+
 def is_addition(message: bytes) -> bool:
     return message[1] == wire.OFPT_FLOW_MOD and message[25] == wire.OFPFC_ADD
 
