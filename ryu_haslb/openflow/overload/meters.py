@@ -277,7 +277,7 @@ class Meters:
         if int(clients.total_rate) != self._total_rate:
             self._total_rate = int(clients.total_rate)
             self._send(OFPMC_MODIFY, FIRST_METER, self._total_rate)
-        for meter in self.of_clients.limit(rates):
+        for meter in self.of_clients.limit(rates, now):
             self._last_count[meter] = 0
 
     def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:

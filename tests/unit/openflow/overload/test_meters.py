@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Optional
 
+import pytest
 from fake_switch import FakeSwitch, FakeTransport
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +69,8 @@ class Metered:
         if kind == wire.OFPT_BARRIER_REPLY:
             assert self.transactions.on_barrier_reply(xid)
         elif kind == wire.OFPT_ERROR:
-            assert self.transactions.on_error(xid, wire.read_error(message))
+            error = wire.read_error(message)
+            assert self.transactions.on_error(xid, error) or error.data[1] == wire.OFPT_METER_MOD
         elif kind not in (wire.OFPT_EXPERIMENTER, wire.OFPT_FLOW_REMOVED):  # those are the connection's
             reply = message if self.reported is None else stats(xid, self.reported)
             assert self.meters.on_meter_stats(xid, reply, self.now)
@@ -178,6 +180,44 @@ def test_a_client_above_its_fair_share_gets_a_meter_and_rules_of_its_own_for_a_w
     for _ in range(10):
         switch.update(0, 0, 0, {FIRST_METER + 1: 400})
     assert (DELETE, FIRST_METER + 1, 0) in switch.meter_mods()
+
+
+NO_ROOM_FOR_RULES = wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL
+#: OFPET_METER_MOD_FAILED: OFPMMFC_OUT_OF_METERS, and OFPMMFC_UNKNOWN_METER for the rules that use it.
+NO_ROOM_FOR_METER, NO_SUCH_METER = (12, 12), (12, 3)
+
+
+def rejection(lacks_meters: bool, sent: bytes) -> Optional[tuple[int, int]]:
+    """How a switch rejects what a client needs that has no room for its rules, or for its meter."""
+    if sent[1] == wire.OFPT_METER_MOD and sent[8:10] == ADD.to_bytes(2, "big") and lacks_meters:
+        return NO_ROOM_FOR_METER
+    if sent[1] == wire.OFPT_FLOW_MOD and wire.oxm("ipv4_src", FLOOD) in sent:
+        return NO_SUCH_METER if lacks_meters else NO_ROOM_FOR_RULES
+    return None
+
+
+@pytest.mark.parametrize("lacks_meters", [False, True], ids=["no room for its rules", "no room for its meter"])
+def test_the_rules_of_a_client_that_a_switch_rejects_are_sent_again_after_a_pause(
+    lacks_meters: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the switch has rejected others have not deleted."""
+    switch = Metered()
+    switch.install()
+    switch.fake.rejects = lambda sent: rejection(lacks_meters, sent)
+    switch.update(3000, 50, 1000, {})
+    attempts = 0
+    for _ in range(8):
+        switch.update(3000, 50, 1000, {})
+        attempts += sum(each[:2] == (ADD, FIRST_METER + 1) for each in switch.meter_mods())
+    assert 2 <= attempts <= 3, "after 1, 2 and 4 s"
+    assert switch.meters.take_restored() == 0
+    assert caplog.text.count("rejected the rules that rate-limit client 10.1.1.101") == 1
+    assert not switch.meters.of_clients.is_settled
+    switch.fake.rejects = lambda _: None
+    for _ in range(9):
+        switch.update(3000, 50, 1000, {})
+    assert switch.meters.of_clients.is_settled
+    assert any(meter(FIRST_METER + 1) in rule.instructions for rule in switch.meters.of_clients.sent)
 
 
 def test_a_new_configuration_lifts_the_rate_limits_whose_rules_it_replaces() -> None:
