@@ -257,7 +257,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
             state_log.write(line)
-        for line in self.overload_log.lines(self.balancer.statistics, now, time.time()):
+        counts = self.balancer.client_counts.requests
+        for line in self.overload_log.lines(self.balancer.statistics, counts, now, time.time()):
             state_log.write(line)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:

@@ -17,12 +17,13 @@ class Watched:
 
     def __init__(self) -> None:
         self.statistics = Statistics()
+        self.requests: dict[bytes, int] = {}
         self.now = 0.0
         self.log = OverloadLog(self.statistics, self.now)
 
     def look(self, seconds: float = LOOK) -> list[str]:
         self.now += seconds
-        return list(self.log.lines(self.statistics, self.now, BEGAN + self.now))
+        return list(self.log.lines(self.statistics, self.requests, self.now, BEGAN + self.now))
 
     def drop(self, reason: DropReason, count: int) -> None:
         self.statistics.count_dropped(reason, count)
@@ -106,3 +107,28 @@ def test_there_are_two_lines_a_minute_at_most_when_drops_end_before_a_report() -
             times += [watched.now] * len(watched.look())
     assert len(times) == 40
     assert all(third - first >= CALM_INTERVAL for first, third in zip(times, times[2:]))
+
+
+def test_the_client_with_the_most_requests_since_it_began_is_named() -> None:
+    """A PDSN that has sent more before is not the cause."""
+    watched = Watched()
+    pdsn, flood = bytes((10, 1, 1, 101)), bytes((10, 1, 1, 200))
+    watched.requests.update({pdsn: 1_000_000, flood: 10})
+    watched.look()
+    watched.requests.update({pdsn: 1_000_005, flood: 90})
+    watched.drop(DropReason.OVERLOAD, 3)
+    (line,) = watched.look()
+    assert " overload=3 client=10.1.1.200 requests=80 (" in line
+    watched.requests[flood] = 5010
+    (line,) = watched.look(CALM_INTERVAL)
+    assert line.endswith(" overload=3 client=10.1.1.200 requests=5000")
+
+
+def test_a_busiest_client_whose_count_was_cleared_is_not_named() -> None:
+    watched = Watched()
+    watched.requests[bytes((10, 1, 1, 101))] = 100
+    watched.look()
+    watched.requests.clear()
+    watched.drop(DropReason.METERED, 3)
+    (line,) = watched.look()
+    assert " metered=3 (" in line
