@@ -75,10 +75,18 @@ def read(job: Job) -> Outcome:
         after, warnings = loaded.configuration, loaded.warnings
     else:
         after, warnings = read_configuration(job.commands, job.source, job.before)
+    if job.basis is Basis.IN_FORCE:
+        warnings = _without_those_of(job.before, warnings)
     differing, left_to_do = tuple(changes(job.before, after)), tuple(notes(job.before, after))
     text = write_configuration(after)
     digest = sha256(f"{write_configuration(job.before)}\0{text}".encode()).digest()
     return Outcome(after, warnings, differing, left_to_do, text, digest)
+
+
+def _without_those_of(before: Configuration, warnings: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """Without what a configuration warned of before it was edited: it is not news of the edit."""
+    known = {each.text for each in read_configuration("", "", before)[1]}
+    return tuple(each for each in warnings if each.text not in known)
 
 
 def pieces(frame: Any, configuration: Configuration) -> Iterator[bytes]:

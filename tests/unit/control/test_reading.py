@@ -230,3 +230,13 @@ def test_an_action_that_is_asked_for_often_runs_once_more_only(caplog: pytest.Lo
     coalesced.request()
     eventlet.sleep(0.01)
     assert len(runs) == 3
+
+
+def test_an_edit_is_warned_of_what_is_new_with_it_and_not_of_what_was_so_before() -> None:
+    """Else each command of an operator would repeat all warnings of the configuration."""
+    alone = "ip slb serverfarm ALONE\n real 10.1.1.51\n  inservice\n"
+    before = read(Job("file", Configuration({}, {}), text=alone)).configuration
+    assert [each.text for each in read(Job("file", before, text=alone)).warnings] != []
+    assert read(Job("command", before, commands=f"{alone}  weight 3")).warnings == ()
+    (warning,) = read(Job("command", before, commands=alone.replace("ALONE", "OTHER"))).warnings
+    assert "farm OTHER is of no virtual server" in warning.text
