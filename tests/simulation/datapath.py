@@ -15,6 +15,8 @@ OFPP_IN_PORT, OFPP_TABLE, OFPP_NORMAL, OFPP_FLOOD = 0xFFFFFFF8, 0xFFFFFFF9, 0xFF
 OFPP_ALL, OFPP_CONTROLLER, OFPP_LOCAL, OFPP_ANY = 0xFFFFFFFC, 0xFFFFFFFD, 0xFFFFFFFE, 0xFFFFFFFF
 OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_SET_FIELD = 0, 17, 25
 OFPR_NO_MATCH, OFPR_ACTION = 0, 1
+#: What addresses begin with that a bridge does not forward to, and the end of the last byte (IEEE 802.1Q, table 8-1).
+_RESERVED, _RESERVED_END = bytes.fromhex("0180c20000"), 0x10
 #: Seconds after which NORMAL forgets an address.
 MAC_AGE = 300.0
 _ACTION = Struct("!HHI")
@@ -310,23 +312,27 @@ class Datapath:
             if vlan:
                 return
             vlan = self.access_vlans[in_port]
+        if frame.startswith(_RESERVED) and frame[5] < _RESERVED_END:
+            return
         if not frame[6] & 1 and in_port in self.ports:
             self.learned[vlan, frame[6:12]] = in_port, now
         port, seen = self.learned.get((vlan, frame[:6]), (None, 0.0))
         if frame[0] & 1 or port is None or now > seen + MAC_AGE:
             port = OFPP_FLOOD
         if self.access_vlans:
-            self._output_in_vlan(port, packet.untagged(frame), in_port, vlan)
+            self._output_in_vlan(port, frame, in_port, vlan)
         else:
             self._output(port, frame, in_port)
 
     def _output_in_vlan(self, port: int, frame: bytes, in_port: int, vlan: int) -> None:
-        """Send an untagged frame out of a port, or of all, in a VLAN: with its tag by trunks, without one elsewhere."""
+        """Send a frame out of a port, or of all, in a VLAN: with its tag by trunks, without one elsewhere."""
+        untagged = packet.untagged(frame)
+        tagged = packet.tagged(untagged, vlan, packet.priority_of(frame))
         for each in self.ports if port == OFPP_FLOOD else (port,):
             if each not in self.access_vlans:
-                self._output(each, packet.tagged(frame, vlan), in_port)
+                self._output(each, tagged, in_port)
             elif self.access_vlans[each] == vlan:
-                self._output(each, frame, in_port)
+                self._output(each, untagged, in_port)
 
 
 def read_actions(data: bytes, offset: int, end: int, capabilities: Capabilities) -> tuple[Action, ...]:

@@ -106,14 +106,19 @@ def tag_of(frame: bytes) -> int:
     return int.from_bytes(frame[14:16], "big") & 0x0FFF if frame[12:14] == b"\x81\x00" else 0
 
 
+def priority_of(frame: bytes) -> int:
+    """The priority of a frame's 802.1Q tag, in its place; 0 where it has none."""
+    return int.from_bytes(frame[14:16], "big") & 0xF000 if frame[12:14] == b"\x81\x00" else 0
+
+
 def untagged(frame: bytes) -> bytes:
     """The frame without an 802.1Q tag in front."""
     return frame[:12] + frame[16:] if frame[12:14] == b"\x81\x00" else frame
 
 
-def tagged(frame: bytes, vlan: int) -> bytes:
-    """The untagged frame with the tag of a VLAN; 0: with none."""
-    return frame[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + frame[12:] if vlan else frame
+def tagged(frame: bytes, vlan: int, priority: int = 0) -> bytes:
+    """The untagged frame with the tag of a VLAN, or of a priority alone; without both there is none."""
+    return frame[:12] + b"\x81\x00" + (priority | vlan).to_bytes(2, "big") + frame[12:] if priority | vlan else frame
 
 
 def routed(frame: bytes, ethernet: bytes) -> bytes:
