@@ -20,8 +20,9 @@ from ryu_haslb.language.grammar import CommandError, expected
 _BASH = """\
 # bash completion of haslb: source <(haslb completion bash)
 _haslb() {
-    local IFS=$'\\n'
-    COMPREPLY=($(haslb completion words "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null | cut -f 1))
+    local IFS=$'\\n' found
+    found=$(haslb completion words "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null) || compopt +o default
+    COMPREPLY=($(cut -f 1 <<< "$found"))
 }
 complete -o default -F _haslb haslb
 """
@@ -29,25 +30,30 @@ _ZSH = """\
 #compdef haslb
 # zsh completion of haslb: haslb completion zsh > "${fpath[1]}/_haslb"
 local -a found
-found=(${(f)"$(haslb completion words "${(@)words[2,CURRENT]}" 2> /dev/null)"})
+local output is_value
+output="$(haslb completion words "${(@)words[2,CURRENT]}" 2> /dev/null)" || is_value=1
+found=(${(f)output})
 found=("${(@)found//:/\\\\:}")
 found=("${(@)found/$'\\t'/:}")
-if (( ${#found} )); then _describe haslb found; else _files; fi
+if (( ${#found} )); then _describe haslb found; elif [[ -z $is_value ]]; then _files; fi
 """
 _FISH = """\
 # fish completion of haslb: haslb completion fish | source
 function __haslb_words
     set -l typed (commandline -opc) "$(commandline -ct)"
     set -l found (haslb completion words $typed[2..-1] 2> /dev/null)
+    set -l code $status
     if set -q found[1]
         printf '%s\\n' $found
-    else
+    else if test $code -eq 0
         __fish_complete_path "$(commandline -ct)"
     end
 end
 complete -c haslb -f -a '(__haslb_words)'
 """
 _WORDS = "words"
+#: How ``?`` shows the parameter that is a file.
+_FILE = "FILE"
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
@@ -56,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
     command_line = argparse.ArgumentParser(
         prog="haslb completion",
         description="Print the script that has a shell complete the words of haslb. With 'words', print what may stand "
-        "in the place of the last of the WORDs behind haslb, each with its help; the scripts call this.",
+        "in the place of the last of the WORDs behind haslb, each with its help; the scripts call this. Its exit "
+        "status is 0, or 1 if nothing is printed and no file can stand there either.",
         epilog="example: source <(haslb completion bash)",
     )
     command_line.add_argument("--version", action="version", version=product())
@@ -70,13 +77,16 @@ def run(words: Sequence[str], path: str) -> int:
     if words[:1] != [_WORDS]:
         sys.stdout.write(SCRIPTS[parser().parse_args(words).shell])
         return 0
-    for word, text in completions(words[1:] or [""], path):  # argparse would drop a word "--"
+    typed = words[1:] or [""]  # argparse would drop a word "--"
+    found = completions(typed, path)
+    for word, text in found:
         print(f"{word}\t{text}" if text else word)
-    return 0
+    return 0 if found or takes_file(typed, path) else 1
 
 
 def completions(words: Sequence[str], path: str) -> Sequence[tuple[str, str]]:
-    """What may stand in the place of the last word, each with its help; nothing where a file or a value is expected."""
+    """What may stand in the place of the last word, each with its help; nothing where a file (:func:`takes_file`) or a
+    value is expected."""
     if words[0] == "--control" and len(words) > 2:
         path, words = words[1], words[2:]
     prefix, first = words[-1], words[0] if len(words) > 1 else ""
@@ -91,6 +101,18 @@ def completions(words: Sequence[str], path: str) -> Sequence[tuple[str, str]]:
         offered.append(("run", "Start a balancer with a configuration file"))
     keywords = {word: text for word, text in offered if is_keyword(word) or word.startswith("--")}
     return sorted((word, text) for word, text in keywords.items() if word.startswith(prefix))
+
+
+def takes_file(words: Sequence[str], path: str) -> bool:
+    """Whether a file may stand in the place of the last word: that of a command with options, or ``FILE``."""
+    if words[0] == "--control":
+        return len(words) == 2 or takes_file(words[2:], path)
+    if len(words) > 1 and words[0] in PARSERS:
+        return True
+    try:
+        return any(word == _FILE for word, _ in _offers(words, path))
+    except CommandError:
+        return False
 
 
 def _offers(words: Sequence[str], path: str) -> Sequence[tuple[str, str]]:

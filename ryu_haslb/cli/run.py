@@ -47,6 +47,13 @@ SETTINGS = (
     ("--vici", "HASLB_VICI", "PATH", "vici socket of the IPsec module's charon (default /var/run/charon.vici)"),
     ("--vici-counters", "HASLB_VICI_COUNTERS", "PATH", "control socket of the IPsec module, for its counters"),
 )
+#: Options of ``haslb-manager``, which gets them as they are: option, value, meaning.
+_OF_MANAGER = (
+    (_TLS_OPTION, "PATH", "private key of the OpenFlow port, which has TLS then (PEM)"),
+    ("--ctl-cert", "PATH", "certificate of the OpenFlow port (PEM)"),
+    ("--ca-certs", "PATH", "authorities of the certificates of switches (PEM): without one a switch is refused then"),
+    ("--log-file", "PATH", "file for the log (default: standard error)"),
+)
 _EXAMPLES = """\
 examples:
   haslb run farm.ios                                  switches of this machine only
@@ -69,12 +76,19 @@ def run(words: Sequence[str]) -> NoReturn:
         print(f"haslb: {manager} is missing; install ryu-haslb with the Python that runs haslb", file=sys.stderr)
         raise SystemExit(1)
     environment = {**os.environ, **settings(options), "HASLB_CONFIG": options.file}
-    os.execve(manager, [str(manager), *manager_words(address, port, others)], environment)
+    words_of_manager = manager_words(address, port, [*of_manager(options), *others])
+    os.execve(manager, [str(manager), *words_of_manager], environment)
 
 
 def settings(options: argparse.Namespace) -> dict[str, str]:
     """The variables of the environment for the options that were given."""
     return {variable: value for _, variable, _, _ in SETTINGS if (value := getattr(options, variable)) is not None}
+
+
+def of_manager(options: argparse.Namespace) -> list[str]:
+    """The options for ``haslb-manager`` that were given."""
+    given = ((option, getattr(options, option)) for option, _, _ in _OF_MANAGER)
+    return [f"{option}={value}" for option, value in given if value is not None]
 
 
 def manager_words(address: str, port: int, others: Sequence[str]) -> list[str]:
@@ -126,4 +140,7 @@ def parser() -> argparse.ArgumentParser:
     group = command_line.add_argument_group("settings", "Each may be given as a variable of the environment instead.")
     for option, variable, value, meaning in SETTINGS:
         group.add_argument(option, dest=variable, metavar=value, help=f"{meaning}; {variable}")
+    group = command_line.add_argument_group("TLS, and the log")
+    for option, value, meaning in _OF_MANAGER:
+        group.add_argument(option, dest=option, metavar=value, help=meaning)
     return command_line

@@ -58,8 +58,15 @@ def completions(words: Sequence[str], prefix: str) -> tuple[Expectation, ...]:
     Raises: CommandError if ``words`` begin no command.
     """
     command, pipes = filters.split(words)
-    found = expected(filters.FILTERS, pipes[-1], prefix) if pipes else expected(BALANCER_COMMANDS, command, prefix)
-    return (*found, *_OUTPUT_OPTIONS) if found[-1:] == (_END,) and JSON_FLAG not in words else found
+
+    def offered(beginning: str) -> tuple[Expectation, ...]:
+        if pipes:
+            return expected(filters.FILTERS, pipes[-1], beginning)
+        return expected(BALANCER_COMMANDS, command, beginning)
+
+    if JSON_FLAG in words or offered("")[-1:] != (_END,):
+        return offered(prefix)
+    return (*offered(prefix), *(each for each in _OUTPUT_OPTIONS if each.word.startswith(prefix)))
 
 
 _END = Expectation(END, "")

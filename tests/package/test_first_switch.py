@@ -105,9 +105,12 @@ def complete(machine: Machine) -> None:
     assert machine.must(f'{in_bash}; echo "${{COMPREPLY[*]}}"') == "show\n"
     assert machine.must("fish -c 'complete -C \"haslb show ip slb rea\"'") == "reals\tReal servers\n"
     assert machine.must("fish -c 'complete -C \"haslb check set\"'") == "setup.cfg\nsetup.py\n"
+    assert machine.must("fish -c 'complete -C \"haslb show ip slb reals sfarm set\"'") == ""
     Path("/run/complete.zsh").write_text(IN_ZSH)
     assert machine.must("zsh -f /run/complete.zsh 'haslb show ip slb rea'") == "haslb show ip slb reals \n"
     assert machine.must("zsh -f /run/complete.zsh 'haslb check setup.c'") == "haslb check setup.cfg \n"
+    in_vain = "haslb show ip slb reals sfarm setup.c"
+    assert machine.must(f"zsh -f /run/complete.zsh '{in_vain}'") == f"{in_vain}\n"
 
 
 def test_the_page_shows_what_is_waited_for() -> None:

@@ -53,6 +53,25 @@ def test_words_and_options_are_completed(tmp_path: Path, words: list[str], expec
     assert completed(tmp_path, *words) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["configure", "/etc/ha"], True),
+        (["configure", "replace", ""], True),
+        (["check", ""], True),
+        (["run", "farm.ios", "--ca-certs", ""], True),
+        (["--control", ""], True),
+        (["show", "ip", "slb", "sessions", "vserver", ""], False),
+        (["--control", "/run/other.sock", "show", "ip", "slb", "reals", "sfarm", ""], False),
+        (["frobnicate", ""], False),
+        (["show", "'ip"], False),
+    ],
+)
+def test_files_are_offered_only_where_one_can_stand(tmp_path: Path, words: list[str], expected: bool) -> None:
+    assert completion.takes_file(words, str(tmp_path / "absent")) is expected
+    assert completion.run(["words", *words], str(tmp_path / "absent")) == (0 if expected else 1)
+
+
 def test_bash_offers_what_haslb_prints(tmp_path: Path) -> None:
     haslb = tmp_path / "haslb"
     haslb.write_text("#!/bin/sh\nprintf 'reals\\tReal servers\\nredo\\t%s\\n' \"$*\"\n")

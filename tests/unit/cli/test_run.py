@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_haslb.cli.run import SETTINGS, listening_place, manager_words, parser, settings
+from ryu_haslb.cli.run import SETTINGS, listening_place, manager_words, of_manager, parser, settings
 
 PACKAGE = Path(__file__).parents[3] / "ryu_haslb"
 
@@ -56,3 +56,8 @@ def test_an_option_sets_its_variable_and_leaves_the_others() -> None:
     options, others = parser().parse_known_args(["farm.ios", "--cluster", servers, "--name", "east", "--verbose"])
     assert settings(options) == {"HASLB_CLUSTER": servers, "HASLB_NAME": "east"}
     assert others == ["--verbose"]
+
+
+def test_the_files_of_tls_and_of_the_log_are_options_of_the_manager() -> None:
+    options = parser().parse_args(["farm.ios", "--ctl-privkey", "own.key", "--log-file", "haslb.log"])
+    assert of_manager(options) == ["--ctl-privkey=own.key", "--log-file=haslb.log"]

@@ -39,6 +39,11 @@ def config(application: Application, *commands: str) -> list[str]:
     return run(application, "config", SEPARATOR.join(commands))
 
 
+@pytest.mark.parametrize(("prefix", "offered"), [("--", ["--json"]), ("|", ["|"]), ("det", ["detail"])])
+def test_options_of_the_output_are_completed_by_their_beginning(prefix: str, offered: list[str]) -> None:
+    assert [each.word for each in completions(["show", "ip", "slb", "sessions"], prefix)] == offered
+
+
 @pytest.mark.parametrize("jump", [-3600.0, 3600.0])
 def test_the_uptime_is_not_that_of_a_wall_clock_that_jumps(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
     application, jumped = Application(), time.time() + jump
