@@ -10,7 +10,7 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Optional
 
@@ -59,7 +59,7 @@ class ControlClient:
         self._server = server
         self._option = option
 
-    def ask(self, words: Sequence[str], timeout: Optional[float] = ANSWER_TIMEOUT) -> Iterator[bytes]:
+    def ask(self, words: Sequence[str], timeout: Optional[float] = ANSWER_TIMEOUT) -> Generator[bytes, None, None]:
         """Send a command and generate its answer as it comes, in pieces of whole lines.
 
         ``timeout`` is in seconds for each piece; None for a command that waits for events.

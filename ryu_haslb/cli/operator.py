@@ -14,6 +14,7 @@ from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.cli.help import help_lines, offers_of
+from ryu_haslb.cli.reading_ahead import read_ahead
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
 from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN, PLAN_LINE, Executor
 from ryu_haslb.control.protocol import is_error, split_words
@@ -73,7 +74,7 @@ class Operator:
             return self._stream(words)
         if executor in _BY_FILE and _is_interactive() and not is_decided(words):
             return self._ask_before(request_words(executor, words))
-        return self._show(self._client.ask(request_words(executor, words)))
+        return self._show(read_ahead(self._client.ask(request_words(executor, words))))
 
     def _ask_before(self, request: Sequence[str]) -> int:
         """Show what a file changes, and apply exactly that if the operator wants it.
