@@ -1,8 +1,8 @@
 """Installs the rules of very many sessions again, in slices between which requests are served.
 
 A switch that connects again may have lost its rules. When a real server has moved, the rules of its sessions lead to
-its old place. Until its turn comes, a session counts as one with a rule. Sessions whose real server could not be
-reached when their rule was to be sent wait here, and come first.
+its old place. Until its turn comes, a session counts as one with a rule. Sessions for whose real server no actions were
+known when their rule was to be sent wait here, and come first.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ryu_haslb.slb.shards import in_slices
 
 #: Sessions whose rules one step has installed again: some 2 ms of work.
 MAX_SESSIONS_PER_STEP = 5_000
-#: Sessions that wait for their real server to be reached. Those beyond it get their rule with their next request.
-MAX_UNREACHABLE = 200_000
+#: Sessions that wait for their real server to be found. Those beyond it get their rule with their next request.
+MAX_AWAITING = 200_000
 
 
 class Reinstallation:
@@ -43,7 +43,7 @@ class Reinstallation:
         self._reinstall = reinstall
         self._steps: Optional[Iterator[int]] = None
         self._moved_meanwhile = False
-        self._unreachable: dict[Session, None] = {}
+        self._awaiting: dict[Session, None] = {}
 
     @property
     def is_under_way(self) -> bool:
@@ -67,9 +67,9 @@ class Reinstallation:
             self._moved_meanwhile = True
 
     def await_real(self, session: Session) -> None:
-        """The real server of a session cannot be reached: install its rule when it can."""
-        if len(self._unreachable) < MAX_UNREACHABLE:
-            self._unreachable[session] = None
+        """The real server of a session has not been found: install its rule when it is."""
+        if len(self._awaiting) < MAX_AWAITING:
+            self._awaiting[session] = None
 
     def advance(self, waiting: int) -> None:
         """Do the next step, unless many rules are ``waiting`` to be installed: a table of many rules grows slowly."""
@@ -90,13 +90,13 @@ class Reinstallation:
     def forget(self) -> None:
         """Another balancer has changed the rules: nothing is to be installed."""
         self.end()
-        self._unreachable.clear()
+        self._awaiting.clear()
         self.moved.clear()
 
     def _slices(self, moved: Optional[AbstractSet[RealServer]]) -> Iterator[int]:
         """Have the rules of moved real servers installed again, or all rules (None): one slice with each step."""
-        for sessions in in_slices([list(self._unreachable)], MAX_SESSIONS_PER_STEP):
-            self._install_reachable(sessions)
+        for sessions in in_slices([list(self._awaiting)], MAX_SESSIONS_PER_STEP):
+            self._install_found(sessions)
             if len(sessions) == MAX_SESSIONS_PER_STEP:
                 yield len(sessions)
         for sessions in self._sessions.slices(MAX_SESSIONS_PER_STEP):
@@ -104,12 +104,12 @@ class Reinstallation:
             if len(sessions) == MAX_SESSIONS_PER_STEP:
                 yield len(sessions)
 
-    def _install_reachable(self, waiting: list[Session]) -> None:
-        """Install the rules of those sessions whose real server can be reached now, and let the others wait on."""
+    def _install_found(self, waiting: list[Session]) -> None:
+        """Install the rules of those sessions whose real server has been found, and let the others wait on."""
         for session in waiting:
             if not session.is_live:
-                self._unreachable.pop(session, None)
+                self._awaiting.pop(session, None)
             elif session.real in self._actions:
-                self._unreachable.pop(session, None)
+                self._awaiting.pop(session, None)
                 if session.rule_at is None:
                     self._install(session)

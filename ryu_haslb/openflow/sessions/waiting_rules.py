@@ -39,7 +39,7 @@ _LOOK_INTERVAL: Final = 0.01
 class WaitingRules:
     """The rules of one switch that wait. ``rejected`` holds those that it has rejected, ``room`` counts those it has.
 
-    ``await_real`` is called with each session whose real server cannot be reached.
+    ``await_real`` is called with each session for whose real server there are no ``actions``.
     """
 
     def __init__(
