@@ -17,6 +17,11 @@ from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import key_of
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+#: What happens to one session, and to several.
+_END = (" ends", " end")
+_STAY = (" stays until it ends", " stay until they end")
+_MOVE = (" moves with its next request", " move with their next request")
+_MOVE_THERE = (" moves there with its next request", " move there with their next request")
 #: Sessions that are counted before other green threads have their turn.
 _SESSIONS_PER_STEP = 1000
 #: Makes identifiers of plans, which would otherwise be hashes of passwords and keys.
@@ -70,13 +75,13 @@ def _ending(server: VirtualServer, after: Configuration, count: int) -> Optional
     """What happens to all sessions of a virtual server; empty if it has none, None if it depends on the session."""
     kept = after.virtual_servers.get(server.name)
     if kept is None:
-        reason, effect = "is removed", f"{_sessions(count)} end"
+        reason, effect = "is removed", _sessions(count, _END)
     elif ends(server.configuration, after):
-        reason, effect = "gets another address", f"{_sessions(count)} end"
+        reason, effect = "gets another address", _sessions(count, _END)
     elif server.configuration.in_service and not kept.in_service:
         reason, effect = "goes out of service", f"requests of its {_sessions(count)} are no longer balanced"
     elif kept.farm != server.farm.name:
-        reason, effect = f"gets farm {kept.farm}", f"{_sessions(count)} move there with their next request"
+        reason, effect = f"gets farm {kept.farm}", _sessions(count, _MOVE_THERE)
     else:
         return None
     return f"virtual server {server.name} {reason}: {effect}" if count else ""
@@ -93,10 +98,8 @@ def _moving(sources: Sources, server: VirtualServer, after: Configuration) -> It
         leaving.update(session.real.name for session in sessions if session.real.key not in kept)
         yield None
     for name, count in sorted(leaving.items()):
-        yield (
-            f"real server {name} of farm {farm.name} is removed: {_sessions(count)} of virtual server {server.name} "
-            "move with their next request"
-        )
+        moving = _sessions(count, _MOVE, f" of virtual server {server.name}")
+        yield f"real server {name} of farm {farm.name} is removed: {moving}"
 
 
 def _emptying(farm: ServerFarm, after: Configuration) -> Iterator[str]:
@@ -108,12 +111,14 @@ def _emptying(farm: ServerFarm, after: Configuration) -> Iterator[str]:
         if wanted is None or not real.sessions:
             continue
         if wanted.drain not in (None, real.configuration.drain):
-            effect = "move with their next request" if wanted.drain is Drain.MOVE else "stay until they end"
-            yield f"real server {real.name} of farm {farm.name} is drained: {_sessions(real.sessions)} {effect}"
+            effect = _sessions(real.sessions, _MOVE if wanted.drain is Drain.MOVE else _STAY)
+            yield f"real server {real.name} of farm {farm.name} is drained: {effect}"
         elif real.configuration.in_service and not wanted.in_service:
-            count = _sessions(real.sessions)
-            yield f"real server {real.name} of farm {farm.name} goes out of service: {count} stay until they end"
+            effect = _sessions(real.sessions, _STAY)
+            yield f"real server {real.name} of farm {farm.name} goes out of service: {effect}"
 
 
-def _sessions(count: int) -> str:
-    return f"{count} session{'s' if count != 1 else ''}"
+def _sessions(count: int, happening: tuple[str, str] = ("", ""), of: str = "") -> str:
+    """So many sessions, of something, and what happens to one and to several of them."""
+    one, several = happening
+    return f"1 session{of}{one}" if count == 1 else f"{count} sessions{of}{several}"
