@@ -94,6 +94,15 @@ def install(environment: Mapping[str, str]) -> None:
             handler.setFormatter(_FORMATTERS[wanted or by_default]())
 
 
+def as_error(text: str, environment: Mapping[str, str]) -> str:
+    """The text with which a start fails, as standard error is to have it: a person reads it as it is."""
+    is_journal = _is_journal(sys.stderr, environment.get(_JOURNAL_VARIABLE))
+    name = environment.get(FORMAT_VARIABLE) or ("journal" if is_journal else "text")
+    if name not in ("journal", "json"):
+        return text
+    return _FORMATTERS[name]().format(logging.LogRecord(__name__, logging.ERROR, "", 0, text, None, None))
+
+
 def _is_journal(stream: Any, journal: Optional[str]) -> bool:
     """Whether a stream is standard error, and leads to the journal that systemd has named."""
     if stream is not sys.stderr or not journal:

@@ -58,4 +58,11 @@ def main() -> None:
         raise SystemExit(f"ryu_haslb: {error}") from error
     from ryu_haslb.engine import run_manager  # noqa: PLC0415
 
-    run_manager(sys.argv[1:])
+    try:
+        run_manager(sys.argv[1:])
+    except SystemExit as error:
+        if not isinstance(error.code, str):
+            raise
+        from ryu_haslb.log_format import as_error  # noqa: PLC0415 - logging makes locks while it is imported
+
+        raise SystemExit(as_error(error.code, os.environ)) from error

@@ -71,3 +71,13 @@ def test_a_start_does_not_import_setuptools() -> None:
     modules = started.stdout.split()
     assert "ryu_haslb.app" in modules
     assert "setuptools" not in modules or sys.version_info >= (3, 12)
+
+
+def test_the_journal_shows_why_a_start_fails_as_an_error(tmp_path: Path) -> None:
+    """``journalctl -u haslb -p err`` has it (sd-daemon(3))."""
+    wrong = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight 300\n real 10.1.1.52\n  weight 400\n"
+    with balancer_process(tmp_path, wrong, free_port(), HASLB_LOG_FORMAT="journal") as process:
+        _, log = process.communicate()
+    assert process.returncode == 1
+    errors = [line for line in log.splitlines() if "after 'weight' expected" in line]
+    assert [line.partition("/")[0] for line in errors] == ["<3>", "<3>"]

@@ -92,6 +92,15 @@ def test_the_log_has_each_line_of_a_change_and_who_made_it_and_what_becomes_of_s
     assert applied == "%SLB-5-CONFIG: by=HTTP 192.0.2.9 applied lines=5 farms=1 reals=2 vservers=1"
 
 
+@pytest.mark.parametrize(
+    ("sessions", "said"), [(1, ": 1 session stays until it ends"), (4, ": 2 sessions stay until they end")]
+)
+def test_a_change_says_of_one_session_what_becomes_of_it_in_the_singular(sessions: int, said: str) -> None:
+    application = Application(sessions)
+    change = configuring.apply_commands(application, f"{FARM}\nreal 10.1.1.51\nno inservice", "command")
+    assert [each.partition(":")[1] + each.partition(":")[2] for each in change.consequences] == [said]
+
+
 def test_a_change_of_nothing_is_no_event_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     configuring.apply_commands(Application(), f"{FARM}\nreal 10.1.1.51\nweight 1", "request")
