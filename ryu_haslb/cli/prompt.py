@@ -10,6 +10,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Callable, Optional
 
 from prompt_toolkit import PromptSession
@@ -123,14 +124,18 @@ def history() -> History:
 
 
 class _History(FileHistory):
-    """Does not store lines that may contain a password or a pre-shared key. It keeps to the file that was opened."""
+    """Does not store lines that may contain a password or a pre-shared key. It keeps to the file that was opened.
+
+    What a full disk does not take stays in memory.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(f"/dev/fd/{descriptor}")
 
     def store_string(self, string: str) -> None:
         if not _SECRET.search(string):
-            super().store_string(string)
+            with suppress(OSError):
+                super().store_string(string)
 
 
 def _session(

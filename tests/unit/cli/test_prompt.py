@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import deque
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from prompt_toolkit.output import DummyOutput
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import help_lines, offers_of
-from ryu_haslb.cli.prompt import KeywordCompleter, Pasted, command_lines, configuration_lines, history
+from ryu_haslb.cli.prompt import KeywordCompleter, Pasted, _History, command_lines, configuration_lines, history
 from ryu_haslb.language.grammar import CommandError
 
 
@@ -119,6 +120,12 @@ def test_history_follows_no_link_of_another_user(home: Path) -> None:
     (home / ".haslb_history").symlink_to(home / "target")
     history().store_string("show ip slb reals")
     assert not (home / "target").exists()
+
+
+def test_history_stays_in_memory_where_the_disk_is_full() -> None:
+    lines = _History(os.open("/dev/full", os.O_RDWR))
+    lines.append_string("show ip slb reals")
+    assert lines.get_strings() == ["show ip slb reals"]
 
 
 def test_history_stays_in_the_file_that_was_opened(home: Path) -> None:
