@@ -52,7 +52,7 @@ _OF_MANAGER = (
     (_TLS_OPTION, "PATH", "private key of the OpenFlow port, which has TLS then (PEM)"),
     ("--ctl-cert", "PATH", "certificate of the OpenFlow port (PEM)"),
     ("--ca-certs", "PATH", "authorities of the certificates of switches (PEM): without one a switch is refused then"),
-    ("--log-file", "PATH", "file for the log (default: standard error)"),
+    ("--log-file", "PATH", "a file that gets the log as well, beside standard error"),
 )
 _EXAMPLES = """\
 examples:
