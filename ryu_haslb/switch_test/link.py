@@ -12,8 +12,8 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.openflow.sockets import tls
-from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.wire.errors import ProtocolError
+from ryu_haslb.openflow.wire.framing import ReplyFraming
 from ryu_haslb.openflow.wire.wire import HEADER, OFPT_MULTIPART_REPLY
 
 #: Bytes that are read at once, and reads after which the messages of a stranger, or of a switch, are handled. A switch

@@ -33,13 +33,13 @@ from ryu_haslb.engine import (
 )
 from ryu_haslb.openflow.sockets.arrivals import Arrivals
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
-from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.outbox import Outbox
 from ryu_haslb.openflow.sockets.screening import State, Treatment, check_begin, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.wire.framing import ReplyFraming
 from ryu_haslb.openflow.wire.ports import Ports
 from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION, OFPT_MULTIPART_REPLY, OFPT_PACKET_IN
 

@@ -102,7 +102,7 @@ def test_more_fields_or_instructions_than_a_rule_can_have_are_taken_together() -
 
 @pytest.mark.parametrize("with_options", [False, True])
 def test_no_row_of_a_long_reply_has_the_rest_of_it_copied(with_options: bool) -> None:
-    """CPqD's switch sends all rows in one message, of up to 16 MB (:mod:`ryu_haslb.openflow.sockets.framing`)."""
+    """CPqD's switch sends all rows in one message, of up to 16 MB (:mod:`ryu_haslb.openflow.wire.framing`)."""
     reply = flow_stats_reply(*FLOWS)
     reply += reply[16:] * 2000
     rows = multipart.flow_stats(reply, with_options)

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
-from ryu_haslb.openflow.sockets import framing
-from ryu_haslb.openflow.sockets.framing import ReplyFraming
-from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire import framing, wire
 from ryu_haslb.openflow.wire.errors import ProtocolError
 from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
+from ryu_haslb.openflow.wire.framing import ReplyFraming
 from ryu_haslb.openflow.wire.multipart import flow_stats, has_more
 
 BEHIND = wire.barrier_request(7)
