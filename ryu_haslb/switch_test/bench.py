@@ -17,6 +17,7 @@ from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.openflow.wire.packet import numbered_packet_out
 from ryu_haslb.openflow.wire.wire import PROTOCOL_UDP, Value
 
 #: Bits 0 to 15 of the cookies of all rules of the test; the balancer has another mark.
@@ -42,7 +43,6 @@ _IPV4 = Struct("!BBHHHBBH4s4s")
 _UDP = Struct("!HHHH")
 _ETHERNET = Struct("!6s6sH")
 _ARP = Struct("!HHBBH6s4s6s4s")
-_PACKET_OUT = Struct("!BBHIIIH6x")
 #: What a rule must match before it may rewrite addresses and ports (OpenFlow 1.3.5, section 7.2.3.8).
 UDP_FIELDS: Mapping[str, Value] = {"eth_type": wire.ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP}
 _LABEL = b"haslb switch-test "
@@ -117,15 +117,8 @@ class Bench:
     def enter(self, frame: bytes, xid: int) -> bytes:
         """The packet-out that sends a frame through the tables: by TABLE, or out of one port and in at the other."""
         if self.has_table_output or self.cable is None:
-            return packet_out(wire.output(wire.OFPP_TABLE), frame, xid)
-        return packet_out(wire.output(self.cable[0]), frame, xid)
-
-
-def packet_out(actions: bytes, frame: bytes, xid: int, in_port: int = wire.OFPP_CONTROLLER) -> bytes:
-    """A packet-out whose rejection can be told by its transaction id."""
-    length = _PACKET_OUT.size + len(actions) + len(frame)
-    head = (wire.OFP_VERSION, wire.OFPT_PACKET_OUT, length, xid, wire.OFP_NO_BUFFER, in_port, len(actions))
-    return _PACKET_OUT.pack(*head) + actions + frame
+            return numbered_packet_out(xid, wire.output(wire.OFPP_TABLE), frame)
+        return numbered_packet_out(xid, wire.output(self.cable[0]), frame)
 
 
 def rule(  # noqa: PLR0913 - what differs between the rules of the test

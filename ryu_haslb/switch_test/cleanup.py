@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import FlowMod, match, meter_mod
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, match, match_of, meter_mod
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.role import ControllerRole, role_request
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, TEST_PREFIX, TEST_SOURCES
@@ -78,15 +78,8 @@ def _masked_source(entry: FlowStats) -> Optional[bytes]:
 def _delete_each(entries: Sequence[FlowStats], limit: float) -> Script[None]:
     def build(xid: int) -> list[bytes]:
         return [
-            FlowMod(wire.OFPFC_DELETE_STRICT, each.table, 0, 0, each.priority, match=_with_header(each.match)).pack(xid)
+            FlowMod(wire.OFPFC_DELETE_STRICT, each.table, 0, 0, each.priority, match=match_of(each.match)).pack(xid)
             for each in entries
         ]
 
     yield Exchange(build, limit=limit)
-
-
-def _with_header(fields: bytes) -> bytes:
-    """A match as flow-mods have it, from the fields that a reply has."""
-    length = 4 + len(fields)
-    head = wire.OFPMT_OXM.to_bytes(2, "big") + length.to_bytes(2, "big")
-    return (head + fields).ljust(length + 7 & ~7, b"\0")

@@ -7,7 +7,8 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
-from ryu_haslb.switch_test.bench import TEST_PREFIX, UDP_FIELDS, Bench, datagram, packet_out, rule, tagged
+from ryu_haslb.openflow.wire.packet import numbered_packet_out
+from ryu_haslb.switch_test.bench import TEST_PREFIX, UDP_FIELDS, Bench, datagram, rule, tagged
 from ryu_haslb.switch_test.exchange import Script
 from ryu_haslb.switch_test.trial import (
     FIRST_ATTEMPTS,
@@ -52,7 +53,7 @@ def table_output(bench: Bench) -> Script[Outcome]:
         return failure
     actions = packet.return_to_session(_TAG)
     passage = yield from emit(
-        lambda xid: packet_out(actions, datagram(label), xid), label, {entry.cookie}, FIRST_ATTEMPTS
+        lambda xid: numbered_packet_out(xid, actions, datagram(label)), label, {entry.cookie}, FIRST_ATTEMPTS
     )
     yield from remove([entry])
     if passage.failure is not None:
@@ -90,7 +91,7 @@ def output(bench: Bench) -> Script[Outcome]:
 def _over_cable(bench: Bench, port: int) -> Script[Passage]:
     label = bench.label()
     passage = yield from emit(
-        lambda xid: packet_out(wire.output(port), datagram(label), xid), label, attempts=FIRST_ATTEMPTS
+        lambda xid: numbered_packet_out(xid, wire.output(port), datagram(label)), label, attempts=FIRST_ATTEMPTS
     )
     return passage
 

@@ -21,7 +21,8 @@ from ryu_haslb.openflow.capabilities.layout_choice import IGNORES_NORMAL
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.features import port_stats_request, sent_packets
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
-from ryu_haslb.switch_test.bench import Bench, datagram, packet_out, rule
+from ryu_haslb.openflow.wire.packet import numbered_packet_out
+from ryu_haslb.switch_test.bench import Bench, datagram, rule
 from ryu_haslb.switch_test.exchange import Exchange, Script
 from ryu_haslb.switch_test.trial import WORKS, Outcome, Result, emit, ignored, install, multipart, remove
 
@@ -95,7 +96,9 @@ def _over_cable(bench: Bench, port: int) -> Script[Outcome]:
     failure = yield from install(rules)
     if failure is None:
         frame = datagram(label, changed={"eth_dst": _DESTINATION})
-        passage = yield from emit(lambda xid: packet_out(wire.output(near), frame, xid), label, {returned.cookie})
+        passage = yield from emit(
+            lambda xid: numbered_packet_out(xid, wire.output(near), frame), label, {returned.cookie}
+        )
         failure = passage.failure
         arrived = returned.cookie in passage.cookies
     yield from remove(rules)
@@ -137,7 +140,7 @@ def _find_counting_ports(bench: Bench) -> Script[frozenset[int]]:
     now = yield from _counters()
     quiet = frozenset(port for port in now if now[port] - before.get(port, 0) < COUNTED_PACKETS // 2)
     label = bench.label()
-    found = yield from _rising(lambda xid: packet_out(wire.output(wire.OFPP_ALL), datagram(label), xid), quiet)
+    found = yield from _rising(lambda xid: numbered_packet_out(xid, wire.output(wire.OFPP_ALL), datagram(label)), quiet)
     return found
 
 

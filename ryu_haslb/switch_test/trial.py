@@ -9,7 +9,8 @@ from typing import Callable, NamedTuple, Optional
 from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod
 from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
-from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, packet_out, removal_of
+from ryu_haslb.openflow.wire.packet import numbered_packet_out
+from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, removal_of
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 
 #: How often a packet is sent before it counts as one that does not arrive: a switch may drop one of many; and the same
@@ -163,7 +164,7 @@ def present(bench: Bench, rules: Sequence[FlowMod], frames: Sequence[bytes], lab
 def reflected(actions: bytes, frame: bytes, label: bytes) -> Script[Passage]:
     """Send a packet-out with these actions and output to CONTROLLER."""
     to_controller = actions + wire.output(wire.OFPP_CONTROLLER)
-    passage = yield from emit(lambda xid: packet_out(to_controller, frame, xid), label)
+    passage = yield from emit(lambda xid: numbered_packet_out(xid, to_controller, frame), label)
     return passage
 
 

@@ -13,11 +13,11 @@ from typing import Optional
 from ryu_haslb.openflow.flow_tables.pipeline import session_match
 from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match
-from ryu_haslb.openflow.wire.wire import oxm_header
+from ryu_haslb.openflow.wire.wire import oxm_prefix
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-_TAG_HEADER = oxm_header("eth_src").to_bytes(4, "big")
+_TAG_HEADER = oxm_prefix("eth_src")
 _TAG_LENGTH, _TAG_END, _HEADER = 6, 10, 4
 #: Forms of a match that are remembered.
 _MAX_KNOWN = 1024

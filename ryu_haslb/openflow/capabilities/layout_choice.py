@@ -22,6 +22,7 @@ from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
+from ryu_haslb.openflow.wire.packet import is_flood_packet_out
 
 #: Words in the descriptions of switches that accept rules with output to NORMAL and drop the packets: CPqD's software
 #: switch (BOFUSS, ofsoftswitch13), whose description also stands in switches made from it, and Lagopus.
@@ -30,7 +31,6 @@ IGNORES_NORMAL = ("cpqd", "bofuss", "ofsoftswitch", "openflow 1.3 reference user
 #: The same of one that forwards, and need not be tried.
 FORWARDS_NORMAL = ("open vswitch",)
 
-_FLOOD = wire.OFPP_FLOOD.to_bytes(4, "big")
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
 #: With which a switch rejects actions of which it takes each one: some hardware takes one output in a rule.
 _BAD_COMBINATION = (
@@ -183,12 +183,7 @@ class LayoutChoice:
 
     def rejects_flood(self, error: wire.Error) -> bool:
         """Whether the switch rejects a packet-out because it has no port FLOOD."""
-        is_flood = _FLOOD in error.data[24:]
-        if (
-            (error.type, error.code) != _BAD_OUT_PORT
-            or error.data[1:2] != bytes([wire.OFPT_PACKET_OUT])
-            or not is_flood
-        ):
+        if (error.type, error.code) != _BAD_OUT_PORT or not is_flood_packet_out(error.data):
             return False
         self.floods_by_ports = True
         return True

@@ -30,7 +30,7 @@ from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.features import port_stats_request, sent_packets
 from ryu_haslb.openflow.wire.multipart import flow_packets, flow_stats_request, has_more
-from ryu_haslb.openflow.wire.packet import packet_out
+from ryu_haslb.openflow.wire.packet import numbered_packet_out
 from ryu_haslb.openflow.wire.ports import MAX_PORTS
 from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
@@ -214,5 +214,4 @@ class NormalCheck:
     def _send(self, port: int, stage: _Stage) -> None:
         self._stage, self._readings = stage, 0
         self._packet_xid = self._channel.next_xid()
-        packet = packet_out(wire.output(port), self._frame)
-        self._channel.transmit((packet[:4] + self._packet_xid.to_bytes(4, "big") + packet[8:]) * PACKETS)
+        self._channel.transmit(numbered_packet_out(self._packet_xid, wire.output(port), self._frame) * PACKETS)

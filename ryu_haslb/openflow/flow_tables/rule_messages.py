@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from socket import inet_ntoa
-from struct import Struct
 from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.openflow.flow_tables.layout import Layout
@@ -24,7 +23,19 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
     session_match,
 )
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, goto_table, match, match_fields, match_of, meter
+from ryu_haslb.openflow.wire.flow_mod import (
+    FlowMod,
+    Template,
+    apply_actions,
+    goto_table,
+    match,
+    match_fields,
+    match_of,
+    meter,
+    template_of,
+    with_tag,
+    with_xid,
+)
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
@@ -33,15 +44,10 @@ _EXACT_COOKIE: Final = 0xFFFFFFFFFFFFFFFF
 _SESSIONS: Final = Table.SESSIONS.value
 #: The bit of a cookie that every tag has set: a tag is a locally administered address.
 _TAG_LOCAL_BIT: Final = 1 << 41 + COOKIE_MARK_BITS
-_XID: Final = Struct("!I")
-_TAG_LENGTH: Final = 6
 #: The purposes of rules whose end the switch need not report.
 _UNREPORTED: Final = REPLY_PURPOSES | TEMPORARY_PURPOSES | {Purpose.LEARN_NOTHING}
 
 _DEFAULT: Final = Layout()
-
-#: The parts of a message around the tag of a session, which it has twice.
-SessionTemplate = tuple[bytes, bytes, bytes]
 
 
 def replacement(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
@@ -277,13 +283,13 @@ class SessionRule(NamedTuple):
         """The message that adds the rule, or deletes it; to delete it the actions are not needed."""
         tag, virtual_address, port, idle_timeout, actions = self
         template = _session_template(command, virtual_address, port, idle_timeout, actions)
-        return tag.to_bytes(_TAG_LENGTH, "big").join(_with_xid(xid, template))
+        return with_tag(tag, with_xid(xid, template))
 
 
 def session_additions(xid: int, installs: Iterable[tuple[Session, bytes]], has_idle_timeout: bool) -> list[bytes]:
     """The messages that add the rules of these sessions, each with these actions."""
     messages = []
-    templates: dict[tuple[VirtualServer, bytes], SessionTemplate] = {}
+    templates: dict[tuple[VirtualServer, bytes], Template] = {}
     for session, actions in installs:
         server = session.virtual_server
         template = templates.get((server, actions))
@@ -292,33 +298,22 @@ def session_additions(xid: int, installs: Iterable[tuple[Session, bytes]], has_i
             shared = _session_template(
                 wire.OFPFC_ADD, server.packed_address, server.configuration.port, idle_timeout, actions
             )
-            template = templates[server, actions] = _with_xid(xid, shared)
-        messages.append(session.tag.to_bytes(_TAG_LENGTH, "big").join(template))
+            template = templates[server, actions] = with_xid(xid, shared)
+        messages.append(with_tag(session.tag, template))
     return messages
 
 
-def _with_xid(xid: int, template: SessionTemplate) -> SessionTemplate:
-    head, before_tag, after_tag = template
-    return head + _XID.pack(xid), before_tag, after_tag
-
-
 @lru_cache(maxsize=1024)
-def _session_template(
-    command: int, virtual_address: bytes, port: int, idle_timeout: int, actions: bytes
-) -> SessionTemplate:
-    """What the messages of all sessions of one real server share: the parts around the transaction id and the tags.
-
-    The transaction id is in bytes 4 to 7. Then comes the cookie, which begins with the tag. The tag is also the first
-    field of the match, which begins with byte 48.
-    """
-    packed = FlowMod(
+def _session_template(command: int, virtual_address: bytes, port: int, idle_timeout: int, actions: bytes) -> Template:
+    """What the messages of all sessions of one real server share."""
+    shared = FlowMod(
         command=command,
         table=_SESSIONS,
-        cookie=0,
+        cookie=COOKIE_MARK,
         priority=SESSION_PRIORITY,
         idle_timeout=idle_timeout,
         flags=wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0,
         match=match(session_match(0, inet_ntoa(virtual_address), port)),
         instructions=apply_actions(actions),
-    ).pack(0)
-    return packed[:4], COOKIE_MARK.to_bytes(COOKIE_MARK_BITS // 8, "big") + packed[16:56], packed[62:]
+    )
+    return template_of(shared)

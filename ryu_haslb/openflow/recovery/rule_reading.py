@@ -21,6 +21,7 @@ from ryu_haslb.openflow.wire.multipart import (
     flow_stats,
     flow_stats_request,
     has_more,
+    is_marked_as_continued,
     table_stats,
     table_stats_request,
 )
@@ -110,7 +111,7 @@ class RuleReading:
             more = has_more(message)
         except MalformedMessage as error:
             self._on_malformed(error)
-            more = message[11:12] == b"\1"  # OFPMPF_REPLY_MORE, in a header that may be malformed as well
+            more = is_marked_as_continued(message)  # its header may be malformed as well
         if more:
             return False
         self._slices_read += 1

@@ -13,7 +13,7 @@ from typing import Optional
 
 from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
 from ryu_haslb.openflow.wire.multipart import FlowStats, without_max_len
-from ryu_haslb.openflow.wire.wire import oxm_header, set_field
+from ryu_haslb.openflow.wire.wire import oxm_prefix, set_field
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: Targets that are remembered of one switch: real servers, times the ways in which the rules of one were written; and
@@ -27,7 +27,7 @@ MAX_RULE_LENGTH = 512
 #: same for every real server, and another version may choose another address.
 _SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
 #: Where a match has the tag if that is its first field, and what stands before it.
-_TAG_HEADER, _TAG_END = oxm_header("eth_src").to_bytes(4, "big"), 10
+_TAG_HEADER, _TAG_END = oxm_prefix("eth_src"), 10
 
 
 @dataclass(eq=False)

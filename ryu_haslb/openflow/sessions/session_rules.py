@@ -41,7 +41,7 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
 
 #: The OXM header in front of the Ethernet address of a next hop, and the length of that address in bytes.
-_ETH_DST: Final = wire.oxm_header("eth_dst").to_bytes(4, "big")
+_ETH_DST: Final = wire.oxm_prefix("eth_dst")
 _MAC_LENGTH: Final = 6
 #: Bundles that the switch may have to confirm at the same time.
 MAX_OUTSTANDING_BUNDLES: Final = 2

@@ -18,14 +18,14 @@ connection is closed: a wrong version, a length that does not fit, a message tha
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
-from struct import Struct
 from typing import NamedTuple
 
 from ryu_haslb.language.wording import quoted
 from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.wire.handshake import hello, offered_versions, read_features
+from ryu_haslb.openflow.wire.multipart import MULTIPART_HEADER_LENGTH, multipart_type
 from ryu_haslb.openflow.wire.wire import (
     HEADER,
     OFP_VERSION,
@@ -46,18 +46,13 @@ from ryu_haslb.openflow.wire.wire import (
     OFPT_PORT_STATUS,
     OFPT_QUEUE_GET_CONFIG_REPLY,
     OFPT_ROLE_REPLY,
+    MalformedMessage,
+    read_error,
 )
 
-_OFPHET_VERSIONBITMAP = 1
-_HELLO_ELEMENT = Struct("!HH")
-_HELLO = Struct("!BBHIHHI")
 _FEATURES_REPLY_LENGTH = 32
-#: Where a features reply has the datapath id, and the number of an auxiliary connection (section 7.3.1).
-_DATAPATH_ID, _AUXILIARY_ID = slice(8, 16), 21
-_MULTIPART_HEADER = Struct("!8xHH4x")
 _PORT_LENGTH = 64
 _PORT_STATUS_LENGTH = 80
-_ERROR = Struct("!8xHH")
 #: The highest version in a header that is awaited: that of OpenFlow 1.5 is 6, and later ones may offer 1.3 as well.
 _MAX_VERSION = 0x0F
 #: How a TLS record of the type handshake begins (RFC 8446, section 5.1).
@@ -147,10 +142,10 @@ def _treatment(state: State, kind: int, message: bytes) -> Treatment:
     if kind == OFPT_FEATURES_REPLY and state is State.FEATURES:
         if len(message) < _FEATURES_REPLY_LENGTH:
             raise ProtocolError(f"a features reply of {len(message)} bytes: expected {_FEATURES_REPLY_LENGTH}")
-        if message[_AUXILIARY_ID]:
-            number, datapath_id = message[_AUXILIARY_ID], message[_DATAPATH_ID].hex()
+        datapath_id, _, number = read_features(message)
+        if number:
             raise AuxiliaryConnectionError(
-                f"auxiliary connection {number} of switch {datapath_id}, which is served over its main connection"
+                f"auxiliary connection {number} of switch {datapath_id:016x}, which is served over its main connection"
             )
         return Treatment.PARSE
     is_description = kind == OFPT_MULTIPART_REPLY and state is State.PORTS and _is_port_description(message)
@@ -159,49 +154,29 @@ def _treatment(state: State, kind: int, message: bytes) -> Treatment:
 
 def _is_port_description(message: bytes) -> bool:
     try:
-        kind = int(_MULTIPART_HEADER.unpack_from(message)[0])
-    except struct.error as error:
-        raise ProtocolError(f"a multipart reply of {len(message)} bytes: expected 16 or more") from error
-    if kind == OFPMP_PORT_DESC and (len(message) - _MULTIPART_HEADER.size) % _PORT_LENGTH:
+        kind = multipart_type(message)
+    except MalformedMessage as error:
+        raise ProtocolError(f"a {error}") from error
+    if kind == OFPMP_PORT_DESC and (len(message) - MULTIPART_HEADER_LENGTH) % _PORT_LENGTH:
         raise ProtocolError(f"a port description of {len(message)} bytes: expected 16 and 64 for each port")
     return kind == OFPMP_PORT_DESC
 
 
 def _error(state: State, message: bytes) -> Screened:
     """An error is read by the handler in the state MAIN; before, it is the end of the handshake or nothing."""
-    if state is State.HELLO and len(message) >= _ERROR.size:
-        kind, code = _ERROR.unpack_from(message)
-        if kind == OFPET_HELLO_FAILED:
-            raise ProtocolError(f"it refuses OpenFlow 1.3 (OFPET_HELLO_FAILED, code {code})")
+    if state is State.HELLO:
+        with suppress(MalformedMessage):
+            error = read_error(message)
+            if error.type == OFPET_HELLO_FAILED:
+                raise ProtocolError(f"it refuses OpenFlow 1.3 (OFPET_HELLO_FAILED, code {error.code})")
     return Screened(Treatment.IGNORE, message)
 
 
 def _hello(version: int, message: bytes) -> bytes:
     """A hello that offers OpenFlow 1.3 and nothing else, for the engine, in the place of one that offers it."""
-    offered = set(_offered_versions(message)) or set(range(1, version + 1))
+    offered = set(offered_versions(message)) or set(range(1, version + 1))
     if OFP_VERSION not in offered:
         names = ", ".join(_VERSION_NAMES.get(each, f"with number {each}") for each in sorted(offered)[:8])
         raise IncompatibleVersionError(f"it offers OpenFlow {names or 'without a version'}: expected 1.3")
     _, _, _, xid = HEADER.unpack_from(message)
-    bitmap = (_OFPHET_VERSIONBITMAP, 8, 1 << OFP_VERSION)
-    return _HELLO.pack(OFP_VERSION, OFPT_HELLO, _HELLO.size, xid, *bitmap)
-
-
-def _offered_versions(message: bytes) -> Iterator[int]:
-    """The versions in the bitmap of a hello (OpenFlow 1.3.5, section 7.5.1); none if it has no bitmap."""
-    offset = HEADER.size
-    while offset < len(message):
-        try:
-            kind, length = _HELLO_ELEMENT.unpack_from(message, offset)
-        except struct.error as error:
-            raise ProtocolError(
-                f"a hello of {len(message)} bytes: its element at byte {offset} is cut short"
-            ) from error
-        if not _HELLO_ELEMENT.size <= length <= len(message) - offset:
-            raise ProtocolError(f"a hello of {len(message)} bytes with an element of {length} bytes at byte {offset}")
-        if kind == _OFPHET_VERSIONBITMAP:
-            for place in range(offset + _HELLO_ELEMENT.size, offset + length - 3, 4):
-                bits = int.from_bytes(message[place : place + 4], "big")
-                first = (place - offset - _HELLO_ELEMENT.size) * 8
-                yield from (first + bit for bit in range(32) if bits >> bit & 1)
-        offset += length + 7 & ~7
+    return hello(xid)

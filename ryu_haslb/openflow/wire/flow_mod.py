@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 from struct import Struct
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.openflow.wire.wire import (
     OFP_NO_BUFFER,
@@ -37,6 +37,8 @@ ONF_BF_ATOMIC = 1 << 0
 ONF_BF_ORDERED = 1 << 1
 
 _FLOW_MOD = Struct("!BBHIQQBBHHHIIIH2x")
+_XID: Final = Struct("!I")
+_TAG_LENGTH: Final = 6
 _MATCH = Struct("!HH")
 _GOTO_TABLE = Struct("!HHB3x")
 _METER = Struct("!HHI")
@@ -108,6 +110,28 @@ class FlowMod(NamedTuple):
             *(self.idle_timeout, self.hard_timeout, self.priority, OFP_NO_BUFFER, self.out_port, OFPG_ANY, self.flags),
         )
         return head + self.match + self.instructions
+
+
+#: A flow-mod in parts: without the transaction id at first, then before and behind the tag of a session, which it has
+#: twice: in the first six bytes of its cookie, and as ``eth_src``, the first field of its match.
+Template = tuple[bytes, bytes, bytes]
+
+
+def template_of(flow_mod: FlowMod) -> Template:
+    """The template of the flow-mods that differ from this one by their transaction ids and tags."""
+    message = flow_mod.pack(0)
+    return message[:4], message[14:56], message[62:]
+
+
+def with_xid(xid: int, template: Template) -> Template:
+    """The template of those that have this transaction id."""
+    head, between_tags, after_tags = template
+    return head + _XID.pack(xid), between_tags, after_tags
+
+
+def with_tag(tag: int, template: Template) -> bytes:
+    """The message of the session with this tag; ``template`` has a transaction id."""
+    return tag.to_bytes(_TAG_LENGTH, "big").join(template)
 
 
 def meter_mod(xid: int, command: int, meter_id: int, rate: Optional[int] = None, burst: int = 0) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
+from ryu_haslb.openflow.wire.errors import ProtocolError
 from ryu_haslb.openflow.wire.wire import (
     HEADER,
     OFP_VERSION,
@@ -20,7 +22,8 @@ from ryu_haslb.openflow.wire.wire import (
 OFPT_FEATURES_REQUEST = 5
 _OFPHET_VERSIONBITMAP = 1
 _HELLO = Struct("!BBHIHHI")
-_FEATURES_REPLY = Struct("!8xQIB")
+_HELLO_ELEMENT = Struct("!HH")
+_FEATURES_REPLY = Struct("!8xQIBB")
 _PORT_REQUEST = Struct("!BBHIHH4x")
 _SET_CONFIG = Struct("!BBHIHH")
 #: Fragments go through the tables as other packets do.
@@ -28,16 +31,41 @@ OFPC_FRAG_NORMAL = 0
 
 
 class Features(NamedTuple):
-    """The datapath id, and the number of flow tables."""
+    """The datapath id, the number of flow tables, and the number of an auxiliary connection; 0: the main one."""
 
     datapath_id: int
     tables: int
+    auxiliary_id: int
 
 
 def hello(xid: int) -> bytes:
     """Offer OpenFlow 1.3, and nothing else."""
     bitmap = (_OFPHET_VERSIONBITMAP, 8, 1 << OFP_VERSION)
     return _HELLO.pack(OFP_VERSION, OFPT_HELLO, _HELLO.size, xid, *bitmap)
+
+
+def offered_versions(message: bytes) -> Iterator[int]:
+    """The versions in the bitmap of a hello (section 7.5.1); none if it has no bitmap.
+
+    Raises:
+        ProtocolError: an element is cut short, or does not fit.
+    """
+    offset = HEADER.size
+    while offset < len(message):
+        try:
+            kind, length = _HELLO_ELEMENT.unpack_from(message, offset)
+        except struct.error as error:
+            raise ProtocolError(
+                f"a hello of {len(message)} bytes: its element at byte {offset} is cut short"
+            ) from error
+        if not _HELLO_ELEMENT.size <= length <= len(message) - offset:
+            raise ProtocolError(f"a hello of {len(message)} bytes with an element of {length} bytes at byte {offset}")
+        if kind == _OFPHET_VERSIONBITMAP:
+            for place in range(offset + _HELLO_ELEMENT.size, offset + length - 3, 4):
+                bits = int.from_bytes(message[place : place + 4], "big")
+                first = (place - offset - _HELLO_ELEMENT.size) * 8
+                yield from (first + bit for bit in range(32) if bits >> bit & 1)
+        offset += length + 7 & ~7
 
 
 def features_request(xid: int) -> bytes:
@@ -52,10 +80,10 @@ def read_features(message: bytes) -> Features:
         MalformedMessage: the message is cut short.
     """
     try:
-        datapath_id, _, tables = _FEATURES_REPLY.unpack_from(message)
+        datapath_id, _, tables, auxiliary_id = _FEATURES_REPLY.unpack_from(message)
     except struct.error as error:
         raise MalformedMessage(f"features reply of {len(message)} bytes: expected 32 or more") from error
-    return Features(datapath_id, tables)
+    return Features(datapath_id, tables, auxiliary_id)
 
 
 def port_description_request(xid: int) -> bytes:

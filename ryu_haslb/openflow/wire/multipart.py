@@ -101,6 +101,20 @@ def has_more(message: bytes) -> bool:
     return bool(flags & OFPMPF_REPLY_MORE)
 
 
+def is_marked_as_continued(message: bytes) -> bool:
+    """Whether a multipart reply that may be malformed has the flag of :func:`has_more`."""
+    return message[11:12] == bytes([OFPMPF_REPLY_MORE])
+
+
+def multipart_type(message: bytes) -> int:
+    """The type of a multipart reply (``OFPMP_...``).
+
+    Raises:
+        MalformedMessage: the message is cut short.
+    """
+    return _reply(message)[0]
+
+
 def _reply(message: bytes) -> tuple[int, int]:
     """Type and flags of a multipart reply."""
     try:

@@ -12,6 +12,7 @@ from ryu_haslb.openflow.wire.wire import (
     OFPAT_SET_FIELD,
     OFPMT_OXM,
     OFPP_CONTROLLER,
+    OFPP_FLOOD,
     OFPP_TABLE,
     OFPT_PACKET_OUT,
     MalformedMessage,
@@ -34,6 +35,12 @@ def packet_out(actions: bytes, frame: bytes) -> bytes:
     size = len(actions)
     head = _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + size + len(frame), _FROM_CONTROLLER, size)
     return b"".join((head, actions, frame))
+
+
+def numbered_packet_out(xid: int, actions: bytes, frame: bytes) -> bytes:
+    """A packet-out whose rejection can be told by its transaction id."""
+    message = packet_out(actions, frame)
+    return message[:4] + xid.to_bytes(4, "big") + message[8:]
 
 
 _TO_TABLE: Final = output(OFPP_TABLE)
@@ -79,6 +86,11 @@ def is_request_packet_out(message: bytes) -> bool:
     if message[1:2] != bytes([OFPT_PACKET_OUT]):
         return False
     return message[_FIRST_ACTION : _FIRST_ACTION + 2] == OFPAT_SET_FIELD.to_bytes(2, "big")
+
+
+def is_flood_packet_out(message: bytes) -> bool:
+    """Whether a packet-out, or the beginning of one that an error quotes, outputs to FLOOD."""
+    return message[1:2] == bytes([OFPT_PACKET_OUT]) and OFPP_FLOOD.to_bytes(4, "big") in message[_FIRST_ACTION:]
 
 
 _OXM_IN_PORT: Final = oxm_header("in_port")

@@ -177,6 +177,11 @@ def oxm_header(name: str, masked: bool = False) -> int:
     return OFPXMC_OPENFLOW_BASIC << 16 | number << 9 | masked << 8 | size << masked
 
 
+def oxm_prefix(name: str) -> bytes:
+    """The same of a field without a mask, packed."""
+    return _OXM.pack(oxm_header(name))
+
+
 def oxm(name: str, value: Value) -> bytes:
     """A match field (OXM TLV). Where the mask of a value has a zero bit, the value has one too (section 7.2.3.5)."""
     _, size = OXM_FIELDS[name]

@@ -79,6 +79,15 @@ def test_the_hello_offers_openflow_1_3_and_nothing_else() -> None:
     assert bitmap.versions == [4]
 
 
+@pytest.mark.parametrize("bitmap", [(0x12,), (0x72, 0, 0x1), (0,)])
+def test_the_versions_that_a_hello_offers_are_read_as_by_ryu(bitmap: tuple[int, ...]) -> None:
+    """Elements of whole eight bytes: Ryu does not skip what fills up others."""
+    element = struct.pack("!HH", 1, 4 + 4 * len(bitmap)) + b"".join(each.to_bytes(4, "big") for each in bitmap)
+    hello = message(wire.OFPT_HELLO, 7, element)
+    (read,) = parser.OFPHello.parser(DATAPATH, 4, 0, len(hello), 7, bytearray(hello)).elements
+    assert sorted(handshake.offered_versions(hello)) == sorted(read.versions)
+
+
 def test_replies_are_read_as_by_ryu() -> None:
     tables = read_by_ryu(TABLES)
     assert list(table_features(TABLES)) == [(each.table_id, each.max_entries) for each in tables]
@@ -87,8 +96,10 @@ def test_replies_are_read_as_by_ryu() -> None:
     assert max_groups(GROUPS) == read_by_ryu(GROUPS).max_groups[0] == 100
     sent = {each.port_no: each.tx_packets for each in read_by_ryu(PORTS)}
     assert sent_packets(PORTS) == sent == {1: 1, 9: 1}
-    features = message(wire.OFPT_FEATURES_REPLY, 1, struct.pack("!QIBB2xII", 1 << 60 | 5, 0, 254, 0, 0, 0))
-    assert handshake.read_features(features) == (1 << 60 | 5, 254)
+    features = message(wire.OFPT_FEATURES_REPLY, 1, struct.pack("!QIBB2xII", 1 << 60 | 5, 0, 254, 3, 0, 0))
+    read = parser.OFPSwitchFeatures.parser(DATAPATH, 4, wire.OFPT_FEATURES_REPLY, 32, 1, bytearray(features))
+    assert handshake.read_features(features) == (read.datapath_id, read.n_tables, read.auxiliary_id)
+    assert handshake.read_features(features) == (1 << 60 | 5, 254, 3)
 
 
 READERS: tuple[tuple[Callable[[bytes], Any], bytes], ...] = (

@@ -53,6 +53,16 @@ def test_match(wanted: dict[str, Any]) -> None:
     assert flow_mod.match(wanted) == part(ofproto_v1_3_parser.OFPMatch(**wanted))
 
 
+@given(st.integers(0, 2**48 - 1), st.integers(0, 2**32 - 1))
+def test_a_template_makes_the_flow_mods_that_differ_by_tag_and_transaction_id(tag: int, xid: int) -> None:
+    def rule(tag: int) -> FlowMod:
+        matched = flow_mod.match({"eth_src": tag, "eth_type": 0x800, "ipv4_dst": "10.1.1.10"})
+        return FlowMod(wire.OFPFC_ADD, 1, tag << 16 | 0x51B7, priority=50000, match=matched)
+
+    template = flow_mod.with_xid(xid, flow_mod.template_of(rule(0)))
+    assert flow_mod.with_tag(tag, template) == rule(tag).pack(xid)
+
+
 def test_all_fields_that_we_name_are_tried() -> None:
     assert FIELDS.keys() == wire.OXM_FIELDS.keys()
 

@@ -90,6 +90,8 @@ def returned(frame: bytes) -> Any:
 @pytest.mark.parametrize("frame", [b"", b"frame", bytes(range(100))])
 def test_a_packet_out_that_returns_a_request_to_its_session(frame: bytes) -> None:
     assert packet.packet_out(packet.return_to_session(TAG), frame) == packed(returned(frame))
+    assert packet.packet_out_to_session(TAG, frame) == packed(returned(frame))
+    assert packet.numbered_packet_out(7, packet.return_to_session(TAG), frame) == packed(returned(frame), 7)
 
 
 def test_only_that_packet_out_is_recognized_in_an_error() -> None:
@@ -101,8 +103,39 @@ def test_only_that_packet_out_is_recognized_in_an_error() -> None:
     assert not packet.is_return_to_session(packet.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame"))
 
 
+def test_what_a_packet_out_does_is_recognized_in_an_error() -> None:
+    flooding = packet.packet_out(wire.output(wire.OFPP_FLOOD), b"frame")
+    dispatching = packet.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame")
+    barrier = wire.barrier_request(5)
+    assert [packet.is_flood_packet_out(each) for each in (flooding, dispatching, barrier)] == [True, False, False]
+    assert [packet.is_request_packet_out(each) for each in (flooding, dispatching, barrier)] == [False, True, False]
+
+
 def test_barrier_request() -> None:
     assert wire.barrier_request(5) == packed(ofproto_v1_3_parser.OFPBarrierRequest(DATAPATH), 5)
+
+
+def test_echo_request_and_reply() -> None:
+    request = packed(ofproto_v1_3_parser.OFPEchoRequest(DATAPATH, b"data"), 5)
+    assert wire.echo_request(5) == packed(ofproto_v1_3_parser.OFPEchoRequest(DATAPATH), 5)
+    assert wire.echo_reply(5, request) == packed(ofproto_v1_3_parser.OFPEchoReply(DATAPATH, b"data"), 5)
+
+
+def test_the_error_for_a_peer_without_openflow_1_3() -> None:
+    failed = ofproto_v1_3.OFPET_HELLO_FAILED, ofproto_v1_3.OFPHFC_INCOMPATIBLE
+    assert wire.hello_failed("1.3 only") == packed(ofproto_v1_3_parser.OFPErrorMsg(DATAPATH, *failed, b"1.3 only"))
+
+
+def test_flow_removed() -> None:
+    match = bytes(flow_mod.match({"eth_src": MAC}))
+    body = struct.pack("!QHBBIIHHQQ", 0x951B7, 50000, ofproto_v1_3.OFPRR_DELETE, 1, 0, 0, 10, 0, 3, 300) + match
+    message = wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_FLOW_REMOVED, 8 + len(body), 0) + body
+    read_by_ryu = ofproto_v1_3_parser.OFPFlowRemoved.parser(
+        DATAPATH, wire.OFP_VERSION, wire.OFPT_FLOW_REMOVED, len(message), 0, bytearray(message)
+    )
+    assert wire.read_flow_removed(message) == (read_by_ryu.cookie, read_by_ryu.reason)
+    with pytest.raises(MalformedMessage, match="flow-removed message of 18 bytes"):
+        wire.read_flow_removed(message[:18])
 
 
 def test_error() -> None:
