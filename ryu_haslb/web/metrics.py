@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import nan
 from typing import Callable, Protocol, runtime_checkable
 
@@ -198,11 +199,13 @@ def _agent(row: DfpAgentRow) -> str:
     return f"{row['address']}:{row['port']}"
 
 
-def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
-    def of_each(value: Callable[[SwitchRow], float]) -> Samples:
-        return (([row["datapath"]], value(row)) for row in rows)
+def _of_switches(rows: list[SwitchRow], value: Callable[[SwitchRow], float]) -> Samples:
+    return (([row["datapath"]], value(row)) for row in rows)
 
+
+def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     labels = ["datapath"]
+    of_each = partial(_of_switches, rows)
     connected = of_each(lambda row: row["connected"])
     yield gauge(
         "haslb_switch_connected", "1 while the switch is connected and served by this balancer.", labels, connected
@@ -215,6 +218,23 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     lag = of_each(lambda row: nan if row["lag"] is None else row["lag"])
     meaning = "Time by which this standby may be behind the switch; NaN while it follows nothing."
     yield gauge("haslb_standby_lag_seconds", meaning, labels, lag)
+    yield from _session_rules(rows)
+    restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
+    meaning = "What others had deleted, changed or added on the switch and was restored or removed, by kind."
+    yield counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
+    overriding = of_each(lambda row: row["overriding_rules"])
+    meaning = "Rules of others on the switch that take packets from ours; they stay."
+    yield gauge("haslb_switch_overriding_rules", meaning, labels, overriding)
+    dropped = (([row["datapath"], reason], count(row)) for row in rows for reason, count in _ARP_DROPPED.items())
+    meaning = "ARP packets for the balancer that were dropped, by reason."
+    yield counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)
+    rejected = of_each(lambda row: row["rule_errors"])
+    yield counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
+
+
+def _session_rules(rows: list[SwitchRow]) -> Iterator[Metric]:
+    labels = ["datapath"]
+    of_each = partial(_of_switches, rows)
     waiting = of_each(lambda row: row["rules_waiting"])
     yield gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
     without_rule = of_each(lambda row: row["sessions_without_rule"])
@@ -228,17 +248,6 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     rates = of_each(lambda row: nan if row["flow_mod_rate"] is None else row["flow_mod_rate"])
     meaning = "Flow-mods per second that the switch takes; NaN while it takes all that it is sent at once."
     yield gauge("haslb_flow_mod_rate", meaning, labels, rates)
-    restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
-    meaning = "What others had deleted, changed or added on the switch and was restored or removed, by kind."
-    yield counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
-    overriding = of_each(lambda row: row["overriding_rules"])
-    meaning = "Rules of others on the switch that take packets from ours; they stay."
-    yield gauge("haslb_switch_overriding_rules", meaning, labels, overriding)
-    dropped = (([row["datapath"], reason], count(row)) for row in rows for reason, count in _ARP_DROPPED.items())
-    meaning = "ARP packets for the balancer that were dropped, by reason."
-    yield counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)
-    rejected = of_each(lambda row: row["rule_errors"])
-    yield counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 
 
 def _facts(rows: list[SwitchRow]) -> Iterator[Metric]:
