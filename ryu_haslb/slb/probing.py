@@ -7,7 +7,7 @@ Theory of operation. Each probe of a farm asks each real server in service once 
       |          half of faildetect            -> replies to mobiles are looked for (:mod:`.doubt`)
       |          a reply to a mobile is seen   -> it serves: no failures
       |          faildetect failures           -> PROBE_FAILED; the last one that can serve is DEMOTED
-      |------- the question or the answer may not have passed: the switch is lost or overloaded, or has
+      |------- the question or the answer may be lost: the switch is lost or overloaded, or has
                rejected the rule for the answer, or this process was late -> shows nothing
 
 A probe that no real server of a farm has ever answered is UNPROVEN: its source address, the home agents' routes, or a
@@ -46,9 +46,9 @@ class TargetState(Enum):
 
     OPERATIONAL = "OPERATIONAL"
     FAILED = "FAILED"
-    #: It was not answered yet, or is not asked for the moment.
+    #: The real server has not answered yet, or is not asked at the moment.
     TESTING = "TESTING"
-    #: It is not answered, and no other real server of the farm has ever answered this probe.
+    #: The real server does not answer, and none of the farm has ever answered this probe.
     UNPROVEN = "UNPROVEN"
     #: No switch reaches the real server, so it is not asked.
     UNREACHABLE = "UNREACHABLE"

@@ -17,7 +17,7 @@ from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
 
-#: Tags that are remembered until the second look, and of removed ghosts.
+#: Tags of suspected ghosts that are remembered until the second look, and tags of removed ones.
 _MAX_SUSPECTED = 100_000
 _MAX_REMEMBERED = 10_000
 

@@ -1,9 +1,9 @@
 """Which layout one switch gets over one connection. Pure.
 
-How the switch forwards what is not ours is decided by the first of these that says it::
+The first of these that is known decides how the switch forwards traffic that is not ours::
 
     configured    the configuration
-    rejected      the switch rejects rules with output to NORMAL, alone or behind one to CONTROLLER: learn
+    rejected      the switch rejects rules with output to NORMAL, alone or after one to CONTROLLER: learn
     switch_test   a test of the same switch is on record (:mod:`.switch_records`)
     make          its description names one that is known to ignore NORMAL: learn
     counters      the counters of its ports have shown it (:mod:`.normal_check`), while it had the same description
@@ -28,11 +28,11 @@ from ryu_haslb.openflow.wire.packet import is_flood_packet_out
 #: switch (BOFUSS, ofsoftswitch13), whose description also stands in switches made from it, and Lagopus.
 IGNORES_NORMAL = ("cpqd", "bofuss", "ofsoftswitch", "openflow 1.3 reference userspace switch", "lagopus")
 
-#: The same of one that forwards, and need not be tried.
+#: Words in the descriptions of switches that are known to forward what is output to NORMAL, and need not be tried.
 FORWARDS_NORMAL = ("open vswitch",)
 
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
-#: With which a switch rejects actions of which it takes each one: some hardware takes one output in a rule.
+#: Errors about actions that the switch takes one by one, but not together: some hardware takes one output in a rule.
 _BAD_COMBINATION = (
     (wire.OFPET_BAD_ACTION, wire.OFPBAC_TOO_MANY),
     (wire.OFPET_BAD_ACTION, wire.OFPBAC_UNSUPPORTED_ORDER),

@@ -1,6 +1,6 @@
 """The rules at one switch that copy the replies of real servers in doubt (:mod:`ryu_haslb.slb.doubt`) to the balancer.
 
-They are there only during a doubt; without one, nothing is on the switch and nothing costs anything::
+They are there only during a doubt; without one they cost nothing::
 
     a real server is in doubt  -> meter, then the rules in one bundle -> barrier reply: its replies are looked for
                                                                       -> error: tried again after 1 to 60 s; until then

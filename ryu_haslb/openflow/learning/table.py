@@ -19,11 +19,11 @@ it is learned there at once. When a port goes down, its addresses are forgotten.
 changed standing rules (:mod:`.audit`), and those whose own rules others have changed (:mod:`.audit.learned_audit`):
 without its action, a rule in table 3 would drop what is sent to its address.
 
-Requests and ARP for a virtual address are sent to the controller in table 0. It learns their senders from them, or the
-replies of home agents to a PDSN that sends nothing else would be flooded.
+Requests and ARP for a virtual address are sent to the controller in table 0. It learns their senders from them: else
+the replies of home agents to a PDSN that sends nothing else would be flooded.
 
 **Bounds.** Made-up addresses cost a copy each. A port that shows more than :data:`MAX_NEW_ADDRESSES` in a second, or
-has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule in table 4 ends its copies. Its unknown
+has :data:`MAX_ADDRESSES_OF_PORT`, is ignored for some seconds: a rule in table 4 ends its copies. Its unknown
 addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share of the
 table. Nothing is learned while the switch is overloaded, be it by our own flow-mods (:mod:`.admission`).
 

@@ -12,10 +12,10 @@ follows at once, a former leader after :data:`START_DELAY`, and one that has fai
 switch without a flow monitor is read again every :data:`POLL_INTERVAL`; the rules of the last reading stay until then.
 
 Only in the state FOLLOWING the view is *current*: at takeover nothing is read. In the other states the switch is read
-again at takeover, and what was followed serves until then (:meth:`.Recovery.take`).
+again at takeover, and what was followed serves until then (:meth:`.Recovery.take_over`).
 
-The lag is the time that a barrier takes to be answered, since its reply comes behind all changes that were made before
-it; while the monitor is paused, the time since then; without a monitor, the age of the last reading.
+The lag is the time until a barrier is answered, since its reply comes after all changes that were made before it. While
+the monitor is paused, it is the time since then; without a monitor, the age of the last reading.
 """
 
 from __future__ import annotations
