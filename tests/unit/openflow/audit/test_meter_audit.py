@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from itertools import count
+
+from fake_switch import FakeTransport
 
 from ryu_haslb.openflow.audit.meter_audit import COMPARE_INTERVAL, MAX_ATTEMPTS, MeterAudit, Repair
 from ryu_haslb.openflow.wire import wire
@@ -14,26 +15,13 @@ _PACKETS = 1 << 1  # OFPMF_PKTPS
 _DROP = 1  # OFPMBT_DROP
 
 
-class _Channel:
-    def __init__(self) -> None:
-        self._xids = count(1)
-        self.xid = 0
-
-    def next_xid(self) -> int:
-        self.xid = next(self._xids)
-        return self.xid
-
-    def transmit(self, message: bytes) -> None:
-        pass
-
-
 class _Switch:
     """A switch that reports what it is asked for."""
 
     def __init__(self) -> None:
-        self._channel = _Channel()
+        self._channel = FakeTransport()
         self._now = 0.0
-        self.audit = MeterAudit(self._channel, 1)  # type: ignore[arg-type]
+        self.audit = MeterAudit(self._channel, 1)
 
     def compare(self, rate: int, burst: int = BURST, flags: int = _PACKETS) -> list[Repair]:
         """The meters to set again after a reply with this meter (OpenFlow 1.3.5, section 7.3.5.9)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Optional
 
+from fake_switch import FakeTransport
 from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
@@ -14,28 +15,19 @@ from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT, KeyReading
 from ryu_haslb.openflow.wire.flow_mod import match
 
 KEY = bytes(range(1, KEY_LENGTH + 1))
+#: The transaction id of the only request of a new connection.
+XID = 1
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM")},
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
 )
 
 
-class Channel:
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-
-    def next_xid(self) -> int:
-        return 7
-
-    def transmit(self, message: bytes) -> None:
-        self.sent.append(message)
-
-
 class Reader:
     def __init__(self) -> None:
         self.found: list[Optional[list[bytes]]] = []
         self.ignores_normal: Optional[int] = None
-        self.reading = KeyReading(Channel(), self._on_read, 0.0)  # type: ignore[arg-type]
+        self.reading = KeyReading(FakeTransport(), self._on_read, 0.0)
 
     def _on_read(self, keys: Optional[list[bytes]], ignores_normal: Optional[int]) -> None:
         self.found.append(keys)
@@ -49,11 +41,11 @@ def test_the_keys_are_read_in_parts() -> None:
         for rule in standing_rules(CONFIGURATION, 1, keys=[KEY])
     ]
     assert not reader.reading.on_reply(8, flow_stats_reply(*rows, xid=8), 0.0)
-    assert reader.reading.on_reply(7, flow_stats_reply(*rows[:2], xid=7, more=True), 0.0)
+    assert reader.reading.on_reply(XID, flow_stats_reply(*rows[:2], xid=XID, more=True), 0.0)
     assert reader.found == []
-    assert reader.reading.on_reply(7, flow_stats_reply(*rows[2:], xid=7), 0.0)
+    assert reader.reading.on_reply(XID, flow_stats_reply(*rows[2:], xid=XID), 0.0)
     assert reader.found == [[KEY]]
-    assert not reader.reading.on_reply(7, flow_stats_reply(xid=7), 0.0)
+    assert not reader.reading.on_reply(XID, flow_stats_reply(xid=XID), 0.0)
 
 
 def test_a_switch_that_does_not_answer_is_served_without_them() -> None:
@@ -61,13 +53,13 @@ def test_a_switch_that_does_not_answer_is_served_without_them() -> None:
         reader = Reader()
         if step == "error":
             assert not reader.reading.on_error(8)
-            assert reader.reading.on_error(7)
+            assert reader.reading.on_error(XID)
         elif step == "silence":
             reader.reading.tick(REPLY_TIMEOUT)
             assert reader.found == []
             reader.reading.tick(REPLY_TIMEOUT + 0.1)
         else:
-            assert reader.reading.on_reply(7, flow_stats_reply(FlowRow(1), xid=7)[:-9], 0.0)
+            assert reader.reading.on_reply(XID, flow_stats_reply(FlowRow(1), xid=XID)[:-9], 0.0)
         assert reader.found == [None], step
 
 
@@ -75,7 +67,7 @@ def test_a_cancelled_reading_concludes_nothing() -> None:
     reader = Reader()
     reader.reading.cancel()
     reader.reading.tick(2 * REPLY_TIMEOUT)
-    assert not reader.reading.on_reply(7, flow_stats_reply(xid=7), 0.0)
+    assert not reader.reading.on_reply(XID, flow_stats_reply(xid=XID), 0.0)
     assert reader.found == []
 
 
@@ -87,5 +79,5 @@ def test_a_switch_remembers_that_it_ignores_normal() -> None:
             FlowRow(rule.cookie, match(rule.match), table=rule.table, priority=rule.priority)
             for rule in [*standing_rules(CONFIGURATION, 1, keys=[KEY]), *rules]
         ]
-        assert reader.reading.on_reply(7, flow_stats_reply(*rows, xid=7), 0.0)
+        assert reader.reading.on_reply(XID, flow_stats_reply(*rows, xid=XID), 0.0)
         assert (reader.found, reader.ignores_normal) == ([[KEY]], remembered)
