@@ -59,21 +59,42 @@ _NO_ACTIONS = 8
 _Match = dict[int, tuple[int, int]]
 
 
+class _Values:
+    """The values of one match field. Those without a mask are looked up: there may be one for each real server."""
+
+    def __init__(self) -> None:
+        self._exact: set[int] = set()
+        self._full_mask = 0
+        self._masked: list[tuple[int, int]] = []
+
+    def add(self, value: int, mask: int) -> None:
+        """Add a value. The mask of one without has all bits of the field."""
+        if mask & mask + 1:
+            self._masked.append((value, mask))
+        else:
+            self._exact.add(value)
+            self._full_mask = mask
+
+    def meets(self, value: int, mask: int) -> bool:
+        """Whether a packet can have this value, and one of these."""
+        if any((value ^ ours) & mask & our_mask == 0 for ours, our_mask in self._masked):
+            return True
+        if mask == self._full_mask:
+            return value in self._exact
+        return any((value ^ ours) & mask == 0 for ours in self._exact)
+
+
 class Guard(NamedTuple):
     """Packets that our rules of one purpose must get; ``fields`` are the values of each match field in any of them."""
 
     purpose: Purpose
     table: int
     priority: int
-    fields: dict[int, set[tuple[int, int]]]
+    fields: dict[int, _Values]
 
     def meets(self, match: _Match) -> bool:
         """Whether a packet can match this, and one of our rules."""
-        return all(
-            any((value ^ our_value) & mask & our_mask == 0 for our_value, our_mask in self.fields[field])
-            for field, (value, mask) in match.items()
-            if field in self.fields
-        )
+        return all(self.fields[field].meets(*value) for field, value in match.items() if field in self.fields)
 
 
 class Overriding(NamedTuple):
@@ -98,10 +119,10 @@ def guards_of(rules: Iterable[SentRule], replies: Iterable[Rule]) -> list[Guard]
 
     def add(purpose: Purpose, table: int, priority: int, packed: bytes) -> None:
         match = _fields(packed)
-        guard = Guard(purpose, table, priority, {field: set() for field in match})
+        guard = Guard(purpose, table, priority, {field: _Values() for field in match})
         guard = guards.setdefault((purpose, priority, *sorted(match)), guard)
         for field, value in match.items():
-            guard.fields[field].add(value)
+            guard.fields[field].add(*value)
 
     copies = PIPELINE[Purpose.COPY_REPLY]
     is_copying = any(sent.cookie == Purpose.COPY_REPLY.cookie for sent in rules)
