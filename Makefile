@@ -20,10 +20,11 @@ COMPILED_BUILT := $(COMPILED:%=%/built)
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
+HISTORIES := $(PYTEST) -n auto --dist worksteal tests/histories
 # The tests of the rooms that have compiled modules, once more: with the compiled ones. A world is the same with both.
 UNIT_OF_COMPILED := $(RUN) -m pytest -n auto --dist worksteal \
-	$(addprefix tests/unit/,mobile_ip openflow slb test_compiled_path.py \
-	simulation/test_simulation.py::test_one_seed_is_one_run_byte_for_byte)
+	$(addprefix tests/unit/,mobile_ip openflow slb test_compiled_path.py) \
+	tests/histories/test_simulation.py::test_one_seed_is_one_run_byte_for_byte
 AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
 # worker runs as on a machine of its own. The longest files come first (tests/conftest.py). They run what is shipped: the
@@ -41,7 +42,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help compiled run bench bench-cluster bench-quick simulate test os-ken unit lint format install install-os-ken machine testmachine deb dist site try-deb clean
+.PHONY: help compiled run bench bench-cluster bench-quick simulate test os-ken unit histories lint format install install-os-ken machine testmachine deb dist site try-deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -59,8 +60,8 @@ run: machine $(INSTALLED) $(COMPILED_BUILT)
 endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) $(COMPILED_BUILT) ## Run all tests; those in the lab are skipped without root
-	@failed=0; $(UNIT) $(COVERAGE) || failed=1; $(AS_COMPILED) $(UNIT_OF_COMPILED) || failed=1; \
-		$(PROCESSES) && exit $$failed
+	@failed=0; $(UNIT) $(COVERAGE) || failed=1; $(HISTORIES) || failed=1; \
+		$(AS_COMPILED) $(UNIT_OF_COMPILED) || failed=1; $(PROCESSES) && exit $$failed
 	@$(MAKE) os-ken
 
 os-ken: $(OSKEN_INSTALLED) $(COMPILED_BUILT) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
@@ -68,6 +69,9 @@ os-ken: $(OSKEN_INSTALLED) $(COMPILED_BUILT) ## Run the tests of the OpenFlow en
 
 unit: $(INSTALLED) ## Run the unit tests, which need no root
 	@$(UNIT)
+
+histories: $(INSTALLED) ## Play histories of faults in the simulator, which need no root
+	@$(HISTORIES)
 
 lint: $(INSTALLED) ## Check style and types
 	@$(RUN) -m ruff check

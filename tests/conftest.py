@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +33,6 @@ settings.register_profile("dev", max_examples=10, deadline=None)
 settings.load_profile("dev")
 
 TESTS = Path(__file__).parent
-HISTORIES = TESTS / "unit" / "simulation"
 #: The files that take longest, the longest first: a worker runs a whole file, and none is to begin one of these last.
 LONGEST = (
     "lab/test_haslb_lab.py",
@@ -81,17 +78,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("lab"):
             item.add_marker(needs_root)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage of simulated histories: it would take four times their processor time.
-
-    They reach few lines that no other test reaches. The marker no_cover of pytest-cov has no effect in workers.
-    """
-    trace = sys.gettrace() if HISTORIES in item.path.parents else None
-    if trace is not None:
-        sys.settrace(None)
-    yield
-    if trace is not None:
-        sys.settrace(trace)
