@@ -46,7 +46,7 @@ def _whole(cluster: Cluster) -> None:
 def hand_over(cluster: Cluster) -> None:
     """Have the other member lead."""
     leader = cluster.master
-    control.request(cluster.socket(leader), "redundancy switch-activity")
+    cluster.hand_over(leader)
     wait_until(lambda: cluster.role(leader) == "waiting", "it has handed over")
     cluster.await_whole()
 

@@ -109,6 +109,11 @@ class Cluster(Pair):
             wait_until(lambda port=port: self.has_database(port), f"{port} has the database")  # type: ignore[misc]
         self.await_service(self.master)
 
+    def hand_over(self, port: int) -> None:
+        """Have this member let the other one lead. It refuses until that one is connected to all of its switches."""
+        command = "redundancy switch-activity"
+        wait_until(lambda: "until another one does" in control.request(self.socket(port), command), f"{port} resigns")
+
     def has_database(self, port: int) -> bool:
         """Whether a member is connected to the database."""
         return bool(self.query(port, "show redundancy")[0]["database_connected"])
