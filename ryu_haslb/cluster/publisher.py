@@ -1,4 +1,7 @@
-"""Publishes tables: makes each what it should be, when that has changed, and not too often."""
+"""Publishes tables: makes each what it should be, when that has changed, and not too often.
+
+Which tables a leader publishes: :mod:`.sharing`; what a member says of itself: :mod:`.membership`.
+"""
 
 from __future__ import annotations
 

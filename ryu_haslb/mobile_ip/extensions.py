@@ -14,8 +14,8 @@ Below 128 a type may be long. A number there that IANA has not assigned is read 
 NAI is accepted if the message has no other reading. A wrong reading would take an NAI out of the middle of an
 authenticator.
 
-A new type with an unusual shape is one line in :data:`SHAPES`: the decoder, the encoder and the fast reader of the
-request path (:mod:`ryu_haslb.mobile_ip.request_reader`) read the shapes from there.
+A new type with an unusual shape is one line in ``_REGISTERED_SHAPES``: the decoder, the encoder and the fast reader of
+the request path (:mod:`ryu_haslb.mobile_ip.request_reader`) read the shapes from there.
 """
 
 from __future__ import annotations

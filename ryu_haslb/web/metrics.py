@@ -29,7 +29,7 @@ from ryu_haslb.show.switches import SwitchRow, switches
 from ryu_haslb.show.vservers import vservers
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import real_name
-from ryu_haslb.web.metric_families import Samples, counter, gauge
+from ryu_haslb.web.metric_builders import Samples, counter, gauge
 from ryu_haslb.web.probe_metrics import of_probes
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

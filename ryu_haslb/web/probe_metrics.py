@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from ryu_haslb.show.probes import ProbeRow
 from ryu_haslb.slb.probing import TargetState
 from ryu_haslb.slb.real import real_name
-from ryu_haslb.web.metric_families import Samples, counter, gauge
+from ryu_haslb.web.metric_builders import Samples, counter, gauge
 
 
 def of_probes(rows: list[ProbeRow]) -> Iterator[Metric]:

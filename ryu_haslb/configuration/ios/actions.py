@@ -53,8 +53,8 @@ def nat_server(farm: FarmDraft, statement: Statement) -> None:
 
 
 def predictor(farm: FarmDraft, statement: Statement) -> None:
-    chosen = "leastconns" in statement.match and "no" not in statement.match
-    farm.predictor = Predictor.LEAST_CONNECTIONS if chosen else Predictor.ROUND_ROBIN
+    chosen = (each for each in Predictor if each.value in statement.match and "no" not in statement.match)
+    farm.predictor = next(chosen, Predictor.ROUND_ROBIN)
 
 
 def real(farm: FarmDraft, statement: Statement) -> RealDraft:

@@ -1,7 +1,7 @@
 """Finds out whether a switch of an unknown make forwards what is output to NORMAL, by the counters of its ports. Pure.
 
-Some switches accept rules with output to NORMAL and drop the packets. So the check sends packets to an address that no
-host has, and looks which ports count them::
+Some switches accept rules with output to NORMAL and drop the packets; of those that reject them, :mod:`.layout_choice`
+hears. So the check sends packets to an address that no host has, and looks which ports count them::
 
     BEFORE   packets to ALL     -> some ports count them             -> TRIED
                                 -> none does                         -> OVER: nothing can be seen

@@ -4,7 +4,7 @@ A key stands in the cookies of rules that match no packet (:func:`.no_packet`): 
 bits each. They are installed, audited and retired as all other standing rules are.
 
 One further such rule holds 24 bits of a hash of the switch's description, if that was seen to ignore NORMAL
-(:mod:`.normal_check`). A switch that takes its place has no such rule, or another description.
+(:mod:`.silent_normal`). A switch that takes its place has no such rule, or another description.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
-from ryu_haslb.openflow.capabilities.normal_check import NormalCheck
 from ryu_haslb.openflow.capabilities.self_description import Reported, SelfDescription
+from ryu_haslb.openflow.capabilities.silent_normal import NormalCheck
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages

@@ -1,7 +1,8 @@
 """The meters of one switch: they drop excess requests on the switch, before they cost the controller anything.
 
 One meter is common to all rules that send requests to the controller. A client that exceeds its fair share
-(:mod:`.clients`) gets a meter of its own (:mod:`.client_meters`). A switch without meters is served without them.
+(:mod:`.clients`) gets a meter of its own (:mod:`.client_meters`). A switch without meters is served without them: its
+rules then have no instruction for a meter (:mod:`..flow_tables.rule_messages`).
 
 About once a second the switch is asked what its meters have dropped, and the rates are updated with the reply, or
 without it when it does not come in time. Meters that are not in the reply were deleted by others, and with them the

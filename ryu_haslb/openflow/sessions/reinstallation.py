@@ -2,7 +2,7 @@
 
 A switch that connects again may have lost its rules. When a real server has moved, the rules of its sessions lead to
 its old place. Until its turn comes, a session counts as one with a rule. Sessions for whose real server no actions were
-known when their rule was to be sent wait here, and come first.
+known when their rule was to be sent wait here, and come first. What others delete is found by :mod:`..audit`.
 """
 
 from __future__ import annotations
