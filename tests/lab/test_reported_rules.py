@@ -11,7 +11,8 @@ from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, REPLY_METER, Pu
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule, as_sent, learned_instructions
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import meter_mod
-from ryu_haslb.openflow.wire.multipart import effect_of, flow_stats, flow_stats_request
+from ryu_haslb.openflow.wire.multipart import flow_stats, flow_stats_request
+from ryu_haslb.openflow.wire.rule_parts import effect_of
 
 pytestmark = pytest.mark.lab
 

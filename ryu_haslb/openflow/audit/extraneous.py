@@ -32,7 +32,8 @@ from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.openflow.roles import lease
-from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match, options_of
+from ryu_haslb.openflow.wire.multipart import FlowStats, options_of
+from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 #: Rules that one look removes, or remembers until the second one.

@@ -24,14 +24,8 @@ from ryu_haslb.openflow.flow_tables.rule_messages import SentRule, learned_instr
 from ryu_haslb.openflow.learning.table import DEAF_INTERVAL, Learning
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire.flow_mod import match_fields
-from ryu_haslb.openflow.wire.multipart import (
-    FlowStats,
-    canonical_match,
-    flow_stats,
-    flow_stats_request,
-    has_more,
-    options_of,
-)
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more, options_of
+from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 

@@ -21,7 +21,8 @@ from ryu_haslb.openflow.audit.extraneous import purpose_of
 from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, REPLY_PURPOSES, Purpose, Rule
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.wire.flow_mod import match_fields
-from ryu_haslb.openflow.wire.multipart import FlowStats, effect_of
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.rule_parts import effect_of
 from ryu_haslb.openflow.wire.wire import (
     OFPIT_APPLY_ACTIONS,
     OFPIT_GOTO_TABLE,

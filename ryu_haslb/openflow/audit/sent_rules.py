@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import Optional, Protocol
 
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
-from ryu_haslb.openflow.wire.multipart import FlowStats, effect_of
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.rule_parts import effect_of
 
 #: Table, priority and cookie.
 Kind = tuple[int, int, int]

@@ -12,7 +12,8 @@ from typing import Optional
 
 from ryu_haslb.openflow.flow_tables.pipeline import session_match
 from ryu_haslb.openflow.wire.flow_mod import match_fields
-from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.openflow.wire.wire import oxm_prefix
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer

@@ -14,7 +14,8 @@ from typing import Optional
 
 from ryu_haslb.openflow.flow_tables.pipeline import PURPOSE_MASK, Purpose, Rule, no_packet
 from ryu_haslb.openflow.wire.flow_mod import match_fields
-from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
 from ryu_haslb.slb.session_keys import MAX_KEYS
 

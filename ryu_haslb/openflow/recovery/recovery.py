@@ -32,7 +32,8 @@ from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import Recalled
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH, RuleTarget, is_session_rule, without_chassis
-from ryu_haslb.openflow.wire.multipart import FlowStats, last_output
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.rule_parts import last_output
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire.multipart import FlowStats, without_max_len
+from ryu_haslb.openflow.wire.multipart import FlowStats
+from ryu_haslb.openflow.wire.rule_parts import without_max_len
 from ryu_haslb.openflow.wire.wire import oxm_prefix, set_field
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 

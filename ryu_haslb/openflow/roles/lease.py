@@ -15,7 +15,8 @@ from typing import NamedTuple, Optional
 from ryu_haslb.openflow.flow_tables.pipeline import Table, no_packet
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match_fields, match_of
-from ryu_haslb.openflow.wire.multipart import FlowStats, canonical_match, flow_ages, flow_stats_request
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_ages, flow_stats_request
+from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK, cookie_of
 
 #: The cookie of the lease without its holder.

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Container, Iterator
-from contextlib import suppress
-from functools import lru_cache
-from itertools import islice
 from struct import Struct
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL
 from ryu_haslb.openflow.wire.wire import (
     OFP_VERSION,
-    OFPAT_OUTPUT,
     OFPG_ANY,
     OFPIT_APPLY_ACTIONS,
     OFPM_ALL,
@@ -27,7 +23,6 @@ from ryu_haslb.openflow.wire.wire import (
     OFPT_MULTIPART_REQUEST,
     MalformedMessage,
     find_oxm,
-    oxm_fields,
     oxm_header,
 )
 
@@ -39,24 +34,13 @@ MULTIPART_HEADER_LENGTH = _REPLY.size
 _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
 _OPTIONS, _OPTIONS_AT, _OPTIONS_END = Struct("!HHH"), 14, 20
-_OXM_HEADER, _OXM_HAS_MASK = Struct("!I"), 1 << 8
 #: Bytes of the longest match that is read. Ours are shorter; a peer may send 65,000 bytes.
 MAX_MATCH_LENGTH = 512
-#: Match fields of OpenFlow 1.3, none of which a match has twice, and its instructions, of which a rule has one of each
-#: type (OpenFlow 1.3.5, sections 7.2.3.7 and 7.2.4).
-_MAX_FIELDS, _MAX_INSTRUCTIONS = 40, 7
-#: Bytes of instructions whose effect is remembered. Longer ones, which name every port, are few.
-_MAX_REMEMBERED = 1024
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _FLOW_PACKETS = Struct("!24xQQ")
-_INSTRUCTION = Struct("!H2x4x")
-_ACTION = Struct("!H2x4x")
-_LAST_OUTPUT = Struct("!HHI8x")
-#: Where an output has the length that is sent to the controller, and where it ends.
-_MAX_LEN, _OUTPUT_LENGTH = 8, 16
-#: The instruction that applies no action.
-_NO_ACTIONS = OFPIT_APPLY_ACTIONS.to_bytes(2, "big") + _INSTRUCTION.size.to_bytes(2, "big") + bytes(4)
+#: Type of an instruction that has actions, up to them.
+INSTRUCTION = Struct("!H2x4x")
 _TABLE = Struct("!B3xI16x")
 _METER_REQUEST = Struct("!I4x")
 _METER = Struct("!IH34x")
@@ -151,10 +135,10 @@ class FlowStats(NamedTuple):
         Raises:
             MalformedMessage: the length of an instruction does not fit.
         """
-        for offset, end in _structures(self.instructions, 0, _INSTRUCTION.size, length_at=2):
-            (kind,) = _INSTRUCTION.unpack_from(self.instructions, offset)
+        for offset, end in structures(self.instructions, 0, INSTRUCTION.size, length_at=2):
+            (kind,) = INSTRUCTION.unpack_from(self.instructions, offset)
             if kind == OFPIT_APPLY_ACTIONS:
-                return self.instructions[offset + _INSTRUCTION.size : end]
+                return self.instructions[offset + INSTRUCTION.size : end]
         return b""
 
 
@@ -169,68 +153,6 @@ class Options(NamedTuple):
 def options_of(row: FlowStats) -> Options:
     """The options of a row that was read with them."""
     return Options(*_OPTIONS.unpack(row.options))
-
-
-@lru_cache(maxsize=4096)
-def canonical_match(match: bytes) -> frozenset[bytes]:
-    """Match fields, which have no order; one with a mask of ones is the same as one without.
-
-    They are taken together if a length among them does not fit, or if there are more than OpenFlow 1.3 has.
-    """
-    try:
-        found = frozenset([_without_full_mask(*field) for field in oxm_fields(match, 0, len(match))])
-    except MalformedMessage:
-        return frozenset((match,))
-    return found if len(found) <= _MAX_FIELDS else frozenset((match,))
-
-
-def _without_full_mask(header: int, value: bytes) -> bytes:
-    half = len(value) // 2
-    if header & _OXM_HAS_MASK and value[half:] == b"\xff" * half:
-        header, value = (header & ~(_OXM_HAS_MASK | 0xFF)) | half, value[:half]
-    return _OXM_HEADER.pack(header) + value
-
-
-def effect_of(instructions: bytes) -> frozenset[bytes]:
-    """What a rule does: its instructions, which have no order, without one that applies no action.
-
-    Instructions of a length that does not fit, or more of them than a rule can have, are taken together.
-    """
-    return (_short_effect if len(instructions) <= _MAX_REMEMBERED else _effect)(instructions)
-
-
-def _effect(instructions: bytes) -> frozenset[bytes]:
-    try:
-        ends = list(islice(_structures(instructions, 0, _INSTRUCTION.size, 2), _MAX_INSTRUCTIONS + 1))
-    except MalformedMessage:
-        return frozenset((instructions,))
-    if len(ends) > _MAX_INSTRUCTIONS:
-        return frozenset((instructions,))
-    return frozenset(instructions[begin:end] for begin, end in ends) - {_NO_ACTIONS}
-
-
-_short_effect = lru_cache(maxsize=256)(_effect)
-
-
-def without_max_len(actions: bytes) -> bytes:
-    """Actions in which no output has the length that is sent to the controller.
-
-    In an output to a port it has no meaning (OpenFlow 1.3.5, section 7.2.5), and switches may report any. What is
-    behind a length that does not fit stays as it is.
-    """
-    found = bytearray(actions)
-    with suppress(MalformedMessage):
-        for offset, end in _structures(actions, 0, _ACTION.size, length_at=2):
-            (kind,) = _ACTION.unpack_from(actions, offset)
-            if kind == OFPAT_OUTPUT and end - offset >= _OUTPUT_LENGTH:
-                found[offset + _MAX_LEN : offset + _OUTPUT_LENGTH] = bytes(_OUTPUT_LENGTH - _MAX_LEN)
-    return bytes(found)
-
-
-def last_output(actions: bytes) -> Optional[int]:
-    """The port of the last action, if that is an output as OpenFlow 1.3.5 has it (section 7.2.5)."""
-    kind, length, port = _LAST_OUTPUT.unpack_from(actions[-_OUTPUT_LENGTH:].rjust(_OUTPUT_LENGTH, b"\xff"))
-    return port if (kind, length) == (OFPAT_OUTPUT, _OUTPUT_LENGTH) else None
 
 
 class MeterStats(NamedTuple):
@@ -338,11 +260,15 @@ def _rows(message: bytes, expected: int, smallest: int, length_at: int) -> Itera
     kind, _ = _reply(message)
     if kind != expected:
         raise MalformedMessage(f"multipart reply of type {kind}: expected type {expected}")
-    return _structures(message, _REPLY.size, smallest, length_at)
+    return structures(message, _REPLY.size, smallest, length_at)
 
 
-def _structures(data: bytes, offset: int, smallest: int, length_at: int) -> Iterator[tuple[int, int]]:
-    """Begin and end of each structure that follows ``offset``; each has its own length at byte ``length_at``."""
+def structures(data: bytes, offset: int, smallest: int, length_at: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each structure that follows ``offset``; each has its own length at byte ``length_at``.
+
+    Raises:
+        MalformedMessage: the data are cut short, or a length does not fit.
+    """
     while offset < len(data):
         remaining = len(data) - offset
         if remaining < smallest:

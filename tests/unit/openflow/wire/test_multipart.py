@@ -90,16 +90,6 @@ def test_a_rule_with_a_longer_match_than_any_of_ours_is_left_out() -> None:
     assert [len(row.match) for row in rows] == [len(fields), 0]
 
 
-def test_more_fields_or_instructions_than_a_rule_can_have_are_taken_together() -> None:
-    """OpenFlow 1.3.5, sections 7.2.3.7 and 7.2.4: each match field and each type of instruction comes once."""
-    fields = [struct.pack("!HBB", 0x8000, number << 1, 0) for number in range(41)]
-    assert len(multipart.canonical_match(b"".join(fields[:40]))) == 40
-    assert multipart.canonical_match(b"".join(fields)) == {b"".join(fields)}
-    instructions = [struct.pack("!HHI", 1, 8, number) for number in range(8)]
-    assert len(multipart.effect_of(b"".join(instructions[:7]))) == 7
-    assert multipart.effect_of(b"".join(instructions)) == {b"".join(instructions)}
-
-
 @pytest.mark.parametrize("with_options", [False, True])
 def test_no_row_of_a_long_reply_has_the_rest_of_it_copied(with_options: bool) -> None:
     """CPqD's switch sends all rows in one message, of up to 16 MB (:mod:`ryu_haslb.openflow.wire.framing`)."""
