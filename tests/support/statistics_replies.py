@@ -18,6 +18,10 @@ class FlowRow(NamedTuple):
     instructions: bytes = b""
     table: int = 1
     priority: int = 50000
+    idle_timeout: int = 300
+    hard_timeout: int = 0
+    flags: int = 0
+    packets: int = 3
 
 
 def _reply(xid: int, kind: int, body: bytes, more: bool) -> bytes:
@@ -30,7 +34,9 @@ def flow_stats_reply(*rows: FlowRow, xid: int = 0, more: bool = False) -> bytes:
     body = b""
     for row in rows:
         length = 48 + len(row.match) + len(row.instructions)
-        body += struct.pack("!HBxIIHHHH4xQQQ", length, row.table, 1, 0, row.priority, 300, 0, 0, row.cookie, 3, 300)
+        options = row.idle_timeout, row.hard_timeout, row.flags
+        head = length, row.table, 1, 0, row.priority, *options, row.cookie, row.packets, 300
+        body += struct.pack("!HBxIIHHHH4xQQQ", *head)
         body += row.match + row.instructions
     return _reply(xid, wire.OFPMP_FLOW, body, more)
 

@@ -22,14 +22,8 @@ from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, REPLY_PURPOSES, Pu
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.openflow.wire.rule_parts import effect_of
-from ryu_haslb.openflow.wire.wire import (
-    OFPIT_APPLY_ACTIONS,
-    OFPIT_GOTO_TABLE,
-    OFPIT_WRITE_ACTIONS,
-    MalformedMessage,
-    oxm_fields,
-)
+from ryu_haslb.openflow.wire.rule_parts import forwards, masked_values
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: The purposes of the standing rules without which requests do not reach a home agent, or reach it unprotected. A rule
@@ -51,10 +45,6 @@ _GUARDED = (
 _ORDER = (*_GUARDED, *REPLY_PURPOSES)
 #: Rules that one look judges, and those that it keeps: a switch may report any number.
 MAX_JUDGED, MAX_FOUND = 100_000, 1_000
-#: In the header of a match field: where its class and number begin, and the bit that says that it has a mask.
-_FIELD_SHIFT, _HAS_MASK = 9, 1 << 8
-#: Bytes of an instruction that contains no actions.
-_NO_ACTIONS = 8
 
 #: By the class and number of a match field: its value and its mask.
 _Match = dict[int, tuple[int, int]]
@@ -119,7 +109,7 @@ def guards_of(rules: Iterable[SentRule], replies: Iterable[Rule]) -> list[Guard]
     guards: dict[tuple[int, ...], Guard] = {}
 
     def add(purpose: Purpose, table: int, priority: int, packed: bytes) -> None:
-        match = _fields(packed)
+        match = masked_values(packed)
         guard = Guard(purpose, table, priority, {field: _Values() for field in match})
         guard = guards.setdefault((purpose, priority, *sorted(match)), guard)
         for field, value in match.items():
@@ -159,7 +149,7 @@ class Look:
             return
         self._judged += 1
         try:
-            match = _fields(row.match)
+            match = masked_values(row.match)
         except MalformedMessage:
             return
         met = [guard for guard in guards if guard.meets(match)]
@@ -172,7 +162,7 @@ class Look:
 
     def _take_one_over_replies(self, row: FlowStats, has_all: bool) -> None:
         """A rule that matches replies of a home agent; ``has_all``: all of them."""
-        if not _drops(row):
+        if forwards(row.instructions):
             self._forwards_at = max(self._forwards_at, row.priority)
         elif has_all and len(self._dropping) < MAX_FOUND:
             self._dropping.append(Overriding(row.table, row.priority, row.cookie, row.match, Purpose.PASS_REPLY))
@@ -183,30 +173,3 @@ class Look:
         return self._found + [
             each for each in self._dropping if each.priority > self._forwards_at and each[:4] not in over_requests
         ]
-
-
-def _fields(match: bytes) -> _Match:
-    """Match fields by class and number.
-
-    Raises:
-        MalformedMessage: a length among them does not fit.
-    """
-    found: _Match = {}
-    for header, value in oxm_fields(match, 0, len(match)):
-        if header & _HAS_MASK:
-            size = len(value) // 2
-            number, mask = int.from_bytes(value[:size], "big"), int.from_bytes(value[size:], "big")
-        else:
-            number, mask = int.from_bytes(value, "big"), (1 << 8 * len(value)) - 1
-        found[header >> _FIELD_SHIFT] = number, mask
-    return found
-
-
-def _drops(row: FlowStats) -> bool:
-    """Whether a rule neither applies nor writes an action, nor leads to another table."""
-    for instruction in effect_of(row.instructions):
-        kind = int.from_bytes(instruction[:2], "big")
-        has_actions = kind in {OFPIT_APPLY_ACTIONS, OFPIT_WRITE_ACTIONS} and len(instruction) > _NO_ACTIONS
-        if has_actions or kind == OFPIT_GOTO_TABLE:
-            return False
-    return True

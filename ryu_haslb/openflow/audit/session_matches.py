@@ -13,13 +13,10 @@ from typing import Optional
 from ryu_haslb.openflow.flow_tables.pipeline import session_match
 from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.openflow.wire.rule_parts import canonical_match
-from ryu_haslb.openflow.wire.wire import oxm_prefix
+from ryu_haslb.openflow.wire.rule_parts import canonical_match, field_headers, fields_beside_tag
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-_TAG_HEADER = oxm_prefix("eth_src")
-_TAG_LENGTH, _TAG_END, _HEADER = 6, 10, 4
 #: Forms of a match that are remembered.
 _MAX_KNOWN = 1024
 
@@ -36,17 +33,13 @@ class SessionMatches:
 
         Without a session: whether it may be that of one.
         """
-        match = row.match
-        tag_field = _TAG_HEADER + tag.to_bytes(_TAG_LENGTH, "big")
-        if match[:_TAG_END] != tag_field:
-            fields = canonical_match(match)
-            if tag_field not in fields:
-                return False
-            match = tag_field + b"".join(sorted(fields - {tag_field}))
-        key = None if session is None else session.virtual_server, match[_TAG_END:]
+        others = fields_beside_tag(row.match, tag)
+        if others is None:
+            return False
+        key = None if session is None else session.virtual_server, others
         is_own = self._known.get(key)
         if is_own is None:
-            is_own = self._has_fields_of(session, match[_TAG_END:])
+            is_own = self._has_fields_of(session, others)
             if is_own and not self._is_proven:
                 self._is_proven = True
                 self._known.clear()
@@ -57,14 +50,14 @@ class SessionMatches:
 
     def _has_fields_of(self, session: Optional[Session], others: bytes) -> bool:
         """Whether these fields are those of a session's rule beside its tag; without a session, apart from values."""
-        found = canonical_match(others)
         if session is not None:
             server = session.virtual_server
-            return found == _others(".".join(map(str, server.packed_address)), server.configuration.port)
-        return {field[:_HEADER] for field in found} == {field[:_HEADER] for field in _others("0.0.0.0", 0)}
+            own = _others(".".join(map(str, server.packed_address)), server.configuration.port)
+            return canonical_match(others) == canonical_match(own)
+        return field_headers(others) == field_headers(_others("0.0.0.0", 0))
 
 
-def _others(virtual_address: str, port: int) -> frozenset[bytes]:
+def _others(virtual_address: str, port: int) -> bytes:
     fields = session_match(0, virtual_address, port)
     del fields["eth_src"]
-    return canonical_match(match_fields(fields))
+    return match_fields(fields)

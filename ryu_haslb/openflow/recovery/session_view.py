@@ -13,8 +13,7 @@ from typing import Optional
 
 from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.openflow.wire.rule_parts import without_max_len
-from ryu_haslb.openflow.wire.wire import oxm_prefix, set_field
+from ryu_haslb.openflow.wire.rule_parts import fields_behind_tag, without_max_len, without_source
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: Targets that are remembered of one switch: real servers, times the ways in which the rules of one were written; and
@@ -24,11 +23,6 @@ MAX_TARGETS, MAX_TARGETS_OF_ALL = 1 << 14, 1 << 17
 _SESSIONS = Table.SESSIONS.value
 #: Bytes of the match and of the instructions of a rule of ours, at most.
 MAX_RULE_LENGTH = 512
-#: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
-#: same for every real server, and another version may choose another address.
-_SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
-#: Where a match has the tag if that is its first field, and what stands before it.
-_TAG_HEADER, _TAG_END = oxm_prefix("eth_src"), 10
 
 
 @dataclass(eq=False)
@@ -51,9 +45,11 @@ class RuleTarget:
 
 
 def without_chassis(actions: bytes) -> bytes:
-    """Actions without the one that writes the chassis address, if that is the first, and of one form."""
-    is_chassis = actions.startswith(_SET_CHASSIS)
-    return without_max_len(actions[_SET_CHASSIS_LENGTH:] if is_chassis else actions)
+    """Actions without the one that writes the chassis address, if that is the first, and of one form.
+
+    The chassis address is the same for every real server, and another version may choose another one.
+    """
+    return without_max_len(without_source(actions))
 
 
 def is_session_rule(row: FlowStats) -> bool:
@@ -172,20 +168,18 @@ class SessionView:
 
     def _address_of(self, row: FlowStats) -> Optional[bytes]:
         """The virtual address in the match of a rule."""
-        is_known = row.match.startswith(_TAG_HEADER)
-        known = self._by_shape.get((row.match[_TAG_END:], row.instructions)) if is_known else None
+        others = fields_behind_tag(row.match)
+        known = None if others is None else self._by_shape.get((others, row.instructions))
         return row.field("ipv4_dst") if known is None else known.virtual_address
 
     def _target_of(self, row: FlowStats) -> Optional[RuleTarget]:
         """The target of a session rule. Rules with one target differ by their tags alone, so most are looked up."""
-        match = row.match
-        shape = match[_TAG_END:], row.instructions
-        has_tag_first = match.startswith(_TAG_HEADER)
-        found = self._by_shape.get(shape) if has_tag_first else None
+        others = fields_behind_tag(row.match)
+        found = None if others is None else self._by_shape.get((others, row.instructions))
         if found is not None:
             return found
         virtual_address = row.field("ipv4_dst")
-        if virtual_address is None or len(match) + len(row.instructions) > MAX_RULE_LENGTH:
+        if virtual_address is None or len(row.match) + len(row.instructions) > MAX_RULE_LENGTH:
             return None
         key = virtual_address, row.actions()
         target = self._targets.get(key)
@@ -193,10 +187,10 @@ class SessionView:
             target = self._add_target(RuleTarget(*key))
             if target is None:
                 return None
-        if has_tag_first:
+        if others is not None:
             if len(self._by_shape) >= MAX_TARGETS:
                 self._by_shape.clear()
-            self._by_shape[shape] = target
+            self._by_shape[others, row.instructions] = target
         return target
 
     def _add_target(self, target: RuleTarget) -> Optional[RuleTarget]:

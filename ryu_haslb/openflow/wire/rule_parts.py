@@ -13,9 +13,24 @@ from struct import Struct
 from typing import Optional
 
 from ryu_haslb.openflow.wire.multipart import INSTRUCTION, structures
-from ryu_haslb.openflow.wire.wire import OFPAT_OUTPUT, OFPIT_APPLY_ACTIONS, MalformedMessage, oxm_fields
+from ryu_haslb.openflow.wire.wire import (
+    OFPAT_OUTPUT,
+    OFPIT_APPLY_ACTIONS,
+    OFPIT_GOTO_TABLE,
+    OFPIT_WRITE_ACTIONS,
+    MalformedMessage,
+    oxm_fields,
+    oxm_prefix,
+    set_field,
+)
 
 _OXM_HEADER, _OXM_HAS_MASK = Struct("!I"), 1 << 8
+#: Bits of a match field's header that are behind its class and number.
+_OXM_FIELD_SHIFT = 9
+#: The match field that has the tag of a session: what stands before the tag, and where it ends.
+_TAG_FIELD, _TAG_LENGTH, _TAG_FIELD_LENGTH = oxm_prefix("eth_src"), 6, 10
+#: The action that writes the Ethernet source, up to the address, and where it ends.
+_SET_SOURCE, _SET_SOURCE_LENGTH = set_field("eth_src", bytes(6))[:8], 16
 #: Match fields of OpenFlow 1.3, none of which a match has twice, and its instructions, of which a rule has one of each
 #: type (OpenFlow 1.3.5, sections 7.2.3.7 and 7.2.4).
 _MAX_FIELDS, _MAX_INSTRUCTIONS = 40, 7
@@ -49,6 +64,42 @@ def _without_full_mask(header: int, value: bytes) -> bytes:
     return _OXM_HEADER.pack(header) + value
 
 
+def field_headers(match: bytes) -> frozenset[bytes]:
+    """The headers of match fields in the form of :func:`canonical_match`: which fields, and which have a mask."""
+    return frozenset([field[: _OXM_HEADER.size] for field in canonical_match(match)])
+
+
+def masked_values(match: bytes) -> dict[int, tuple[int, int]]:
+    """Value and mask of each match field, by its class and number; a field without a mask has one of ones.
+
+    Raises:
+        MalformedMessage: a length among them does not fit.
+    """
+    found = {}
+    for header, value in oxm_fields(match, 0, len(match)):
+        size = len(value) // 2 if header & _OXM_HAS_MASK else len(value)
+        mask = value[size:] if header & _OXM_HAS_MASK else b"\xff" * size
+        found[header >> _OXM_FIELD_SHIFT] = int.from_bytes(value[:size], "big"), int.from_bytes(mask, "big")
+    return found
+
+
+def fields_behind_tag(match: bytes) -> Optional[bytes]:
+    """The match fields behind the tag of a session, of any; None if that is not the first field."""
+    return match[_TAG_FIELD_LENGTH:] if match.startswith(_TAG_FIELD) else None
+
+
+def fields_beside_tag(match: bytes, tag: int) -> Optional[bytes]:
+    """The match fields beside this tag of a session; None if it is not among them.
+
+    They are in the order of the match if the tag is the first field, as it was sent.
+    """
+    tag_field = _TAG_FIELD + tag.to_bytes(_TAG_LENGTH, "big")
+    if match.startswith(tag_field):
+        return match[_TAG_FIELD_LENGTH:]
+    fields = canonical_match(match)
+    return b"".join(sorted(fields - {tag_field})) if tag_field in fields else None
+
+
 def effect_of(instructions: bytes) -> frozenset[bytes]:
     """What a rule does: its instructions, which have no order, without one that applies no action.
 
@@ -68,6 +119,21 @@ def _effect(instructions: bytes) -> frozenset[bytes]:
 
 
 _short_effect = lru_cache(maxsize=256)(_effect)
+
+
+def forwards(instructions: bytes) -> bool:
+    """Whether a rule applies or writes an action, or leads to another table. Any other drops its packets."""
+    for instruction in effect_of(instructions):
+        kind = int.from_bytes(instruction[:2], "big")
+        has_actions = kind in {OFPIT_APPLY_ACTIONS, OFPIT_WRITE_ACTIONS} and len(instruction) > INSTRUCTION.size
+        if has_actions or kind == OFPIT_GOTO_TABLE:
+            return True
+    return False
+
+
+def without_source(actions: bytes) -> bytes:
+    """Actions without the one that writes the Ethernet source, if that is the first."""
+    return actions[_SET_SOURCE_LENGTH:] if actions.startswith(_SET_SOURCE) else actions
 
 
 def without_max_len(actions: bytes) -> bytes:

@@ -194,3 +194,22 @@ def test_ages_of_rules_are_read_as_by_ryu() -> None:
     assert len(expected) == len(FLOWS)
     with pytest.raises(MalformedMessage):
         list(multipart.flow_ages(reply[:-1]))
+
+
+def test_time_outs_and_flags_of_rules_are_read_as_by_ryu() -> None:
+    reply = flow_stats_reply(*FLOWS, FlowRow(1, idle_timeout=7, hard_timeout=0xFFFE, flags=0x1F))
+    found = [multipart.options_of(row) for row in multipart.flow_stats(reply, with_options=True)]
+    expected = [(each.idle_timeout, each.hard_timeout, each.flags) for each in read_by_ryu(reply).body]
+    assert found == expected
+    assert found[-1] == (7, 0xFFFE, 0x1F)
+
+
+def test_packets_of_rules_are_summed_as_ryu_reads_them() -> None:
+    reply = flow_stats_reply(FlowRow(1, packets=2**63), FLOWS[0], FlowRow(2, packets=5), FlowRow(1, packets=11))
+    rows = read_by_ryu(reply).body
+    for cookies in ({1}, {2}, {1, 2}, {3}):
+        expected = sum(each.packet_count for each in rows if each.cookie in cookies)
+        assert multipart.flow_packets(reply, cookies) == expected
+    assert multipart.flow_packets(reply, {1}) == 2**63 + 11
+    with pytest.raises(MalformedMessage):
+        multipart.flow_packets(reply[:-1], {1})

@@ -220,6 +220,33 @@ def test_any_bytes_are_a_packet_in_or_an_error(data: bytes) -> None:
         assert found is None or data.endswith(found[2])
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"in_port": 5},
+        {"eth_src": ("02:51:b7:00:00:00", "ff:ff:ff:00:00:00"), "eth_type": 0x0800, "ipv4_dst": "10.1.1.10"},
+        {"metadata": (7, 15), "arp_spa": ("10.1.1.0", "255.255.255.0"), "tcp_src": 80},
+    ],
+)
+def test_the_fields_of_a_match_are_read_as_ryu_writes_them(fields: dict[str, Any]) -> None:
+    """OpenFlow 1.3.5, section 7.2.3.2: class, number and mask in the header; mask behind the value."""
+    buffer = bytearray()
+    length = ofproto_v1_3_parser.OFPMatch(**fields).serialize(buffer, 0)
+    message = b"before" + bytes(buffer)
+    end = 6 + int.from_bytes(buffer[2:4], "big")
+    assert end <= 6 + length
+    read_by_ryu = []
+    at = 4
+    while at < end - 6:
+        number, value, mask, size = ofproto_v1_3.oxm_parse(bytes(buffer), at)
+        header = 0x8000 << 16 | number << 9 | (mask is not None) << 8 | size - 4
+        read_by_ryu.append((header, value + (mask or b"")))
+        at += size
+    assert list(wire.oxm_fields(message, 10, end)) == read_by_ryu
+    assert len(read_by_ryu) == len(fields)
+
+
 @given(st.binary(max_size=60), st.integers(0, 70))
 def test_a_match_field_is_found_or_missing_or_an_error(data: bytes, end: int) -> None:
     header = wire.oxm_header("in_port")
