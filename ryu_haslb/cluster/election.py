@@ -51,7 +51,7 @@ from enum import Enum
 from typing import NamedTuple, Optional, Union
 
 #: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
-RESIGNATION_TIME = 10.0
+RESIGNATION_INTERVAL = 10.0
 #: Seconds for which a member that has just connected leaves the lock to the leader, and seconds after which it asks for
 #: the lock again to see whether the leader has it by now. Others that ask so have it for some milliseconds.
 LEADERS_ADVANCE, LOCK_TRIAL_INTERVAL = 1.0, 0.1
@@ -258,7 +258,7 @@ class Election:
 
     def resign(self, now: float) -> None:
         """Let another member lead. This one goes on until it does."""
-        self._resigned_until = now + RESIGNATION_TIME
+        self._resigned_until = now + RESIGNATION_INTERVAL
 
     @property
     def _is_confirmed(self) -> bool:

@@ -31,10 +31,10 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds from the beginning of a leadership until it is recorded: by then the reason is known. And at most, if there
 #: are switches that it does not serve.
-RECORD_DELAY = 1.0
+RECORD_INTERVAL = 1.0
 RECORD_TIMEOUT = 10.0
 #: Seconds from the beginning of a leadership for which the leader before may still say that it leads.
-RIVAL_DELAY = 1.0
+RIVAL_TIMEOUT = 1.0
 #: Seconds after which a member that stands by, and reaches fewer switches than another one, queues for the lock anew.
 QUEUE_INTERVAL = 3.0
 #: Rivals that are counted and logged.
@@ -170,7 +170,7 @@ class Membership:
         member, lead = self._member, self._member.lead
         if lead is None:
             return
-        for rival in member.members.rivals(member.name, lead.at + RIVAL_DELAY):
+        for rival in member.members.rivals(member.name, lead.at + RIVAL_TIMEOUT):
             seen = rival.name, rival.generation, lead.generation
             if seen in self._rivals or len(self._rivals) >= MAX_RIVALS:
                 continue
@@ -188,7 +188,7 @@ class Membership:
         lead = member.lead
         if lead is None:
             self._latest = None
-        elif (self._latest is None or self._latest.generation != lead.generation) and now >= lead.at + RECORD_DELAY:
+        elif (self._latest is None or self._latest.generation != lead.generation) and now >= lead.at + RECORD_INTERVAL:
             connected = [each for each in self._fleet.switches.values() if each.is_connected]
             served = [each for each in connected if each.role in (Role.MASTER, Role.UNFENCED)]
             if len(served) == len(connected) or now >= lead.at + RECORD_TIMEOUT:

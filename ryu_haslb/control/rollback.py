@@ -19,8 +19,8 @@ LOG = logging.getLogger(__name__)
 MAX_MINUTES = 1440
 #: What the log and the cluster call the origin of the configuration that comes back.
 SOURCE = "rollback"
-#: Seconds before the end at which the log warns.
-WARNING_TIME = 60.0
+#: Seconds between the warning in the log and the rollback.
+WARNING_INTERVAL = 60.0
 #: Seconds after which a rollback that has failed is tried again.
 RETRY_INTERVAL = 10.0
 
@@ -61,7 +61,7 @@ class Rollback:
     def wait(self, text: str, deadline: float, now: float) -> None:
         """Go back to this configuration at this time."""
         self.text, self._deadline = text, deadline
-        self._has_warned = deadline - now <= WARNING_TIME
+        self._has_warned = deadline - now <= WARNING_INTERVAL
 
     def confirm(self) -> None:
         """Keep what is in force. Raises: NotArmedError, RollingBackError."""
@@ -95,7 +95,7 @@ class Rollback:
         """Whether it is time to go back. Warns in the log when little time is left."""
         if self.text is None or self.is_under_way:
             return False
-        if not self._has_warned and self._deadline - now <= WARNING_TIME:
+        if not self._has_warned and self._deadline - now <= WARNING_INTERVAL:
             self._has_warned = True
             LOG.warning("the configuration rolls back in %d s unless 'configure confirm'", self._deadline - now)
         return now >= self._deadline

@@ -7,8 +7,8 @@ logged at most once in :data:`LOG_INTERVAL`, and after some lines once a minute.
 later if it still holds: the last line about an object always gives the state that it stays in. ``left_out`` is the
 number of changes since the line before that have no line of their own.
 
-What is not as it should be at the start, or when an object comes, is logged if it stays so for :data:`SETTLING_TIME`:
-meanwhile switches connect, rules are installed and ARP is answered.
+What is not as it should be at the start, or when an object comes, is logged if it stays so for
+:data:`SETTLING_TIMEOUT`: meanwhile switches connect, rules are installed and ARP is answered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOG = logging.getLogger(__name__)
 #: Seconds between two comparisons of all states.
 CHECK_INTERVAL = 0.2
 #: Seconds for which an object that has just come may be what it should not be, before that is logged.
-SETTLING_TIME = 30.0
+SETTLING_TIMEOUT = 30.0
 #: Seconds between two lines about the same object.
 LOG_INTERVAL = 1.0
 #: Lines that one object may cause at once, and a minute from then on, so that no object fills the disk by flapping.
@@ -187,7 +187,7 @@ class StateLog:
         """Have the states logged that have lasted since the start. While it stands by it finds no real server."""
         if not _serves(sources):
             self._unsettled = dict.fromkeys(self._unsettled, now)
-        for subject in [each for each, since in self._unsettled.items() if now - since >= SETTLING_TIME]:
+        for subject in [each for each, since in self._unsettled.items() if now - since >= SETTLING_TIMEOUT]:
             del self._unsettled[subject]
             self._left_out.pop(subject, None)
             self._logged[subject] = _UNKNOWN

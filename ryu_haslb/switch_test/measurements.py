@@ -34,7 +34,7 @@ from ryu_haslb.switch_test.trial import install, remove
 BARRIERS = 20
 #: Messages in the groups, and seconds after which a group is long enough.
 GROUPS = tuple(10 << number for number in range(11))
-LONG_ENOUGH = 0.5
+MIN_MEASURED = 0.5
 #: Seconds that a group may take. The one before it, of half its size, has taken less than half a second.
 GROUP_TIMEOUT = 60.0
 #: Rules in one bundle. The balancer's bundles have up to ten times as many in a storm, and mostly fewer.
@@ -125,7 +125,7 @@ def _packets(bench: Bench, entry: FlowMod, packet_ins: int) -> Script[tuple[Opti
         elapsed = max(answer.elapsed, 1e-6)
         rate = round(arrived / elapsed, 1)
         note = f"{size - arrived} of {size} were lost" if arrived < size else ""
-        if elapsed >= LONG_ENOUGH or arrived < size:
+        if elapsed >= MIN_MEASURED or arrived < size:
             break
     yield from remove([entry])
     return rate, note
@@ -159,7 +159,7 @@ def _rules(bench: Bench, build: Callable[[Sequence[FlowMod], int], list[bytes]])
             break
         elapsed = max(answer.elapsed, 1e-6)
         rate = round(size / elapsed, 1)
-        if elapsed >= LONG_ENOUGH:
+        if elapsed >= MIN_MEASURED:
             break
     return rate, note
 

@@ -25,7 +25,7 @@ MAX_ANSWERS = 32
 MAX_SCRAPES = 4
 #: Seconds that an answer may take before it can lose its place to another client of the same address. An answer
 #: without readers that are slow takes milliseconds.
-ANSWER_GRACE = 5.0
+PLACE_TIMEOUT = 5.0
 #: Bits of an IPv6 address that stand for one client: a host can have all addresses of its network.
 _IPV6_CLIENT_PREFIX = 64
 
@@ -88,7 +88,7 @@ class Clients:
         if len(holders) < phase.value:
             return True
         leaving = _leaving(holders)
-        if phase is Phase.ANSWERING and leaving.peer == newcomer.peer and now - leaving.since < ANSWER_GRACE:
+        if phase is Phase.ANSWERING and leaving.peer == newcomer.peer and now - leaving.since < PLACE_TIMEOUT:
             return False
         del self._clients[leaving]
         leaving.close()

@@ -53,7 +53,7 @@ AUDIT_INTERVAL = 3.0
 #: Seconds between two looks at a rule that is none of ours.
 _SECOND_LOOK_INTERVAL = 1.0
 #: Seconds after a flow-removed message until the next comparison: others may follow it.
-_FLOW_REMOVED_DELAY = 0.1
+_FLOW_REMOVED_INTERVAL = 0.1
 #: Seconds after which a restoration is repeated at the latest, if others delete again and again.
 _MAX_RESTORE_INTERVAL = 8.0
 #: Seconds without a reply after which the request is given up.
@@ -158,7 +158,7 @@ class Audit:
         """A rule has left its table. False when it is not a standing rule of ours."""
         if cookie & _STANDING_MASK != COOKIE_MARK and cookie & PURPOSE_MASK not in MEMORY_COOKIES:
             return False
-        self._due_at = min(self._due_at, now + _FLOW_REMOVED_DELAY)
+        self._due_at = min(self._due_at, now + _FLOW_REMOVED_INTERVAL)
         return True
 
     def on_session_rule_deleted(self, now: float) -> None:

@@ -38,7 +38,7 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 #: Packets that are sent to ALL, and to NORMAL.
 PACKETS = 20
 #: Seconds after the standing rules are in place until the check begins.
-BEGIN_DELAY = 0.5
+BEGIN_INTERVAL = 0.5
 #: Seconds between two readings of the counters, and of those that are prompt or may be.
 READ_INTERVAL, PROMPT_INTERVAL = 2.0, 0.5
 #: Times in a row that packets to ALL must be counted at once.
@@ -115,7 +115,7 @@ class NormalCheck:
     def tick(self, now: float) -> None:
         """Begin, or read the counters, if it is time. To be called while packets of others are output to NORMAL."""
         if self._due_at is None:
-            self._due_at = now + BEGIN_DELAY
+            self._due_at = now + BEGIN_INTERVAL
         if self._stage is not _Stage.OVER and now >= self._due_at:
             self._due_at = now + self._interval
             if not self._asked:

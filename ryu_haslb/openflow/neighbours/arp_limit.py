@@ -21,7 +21,8 @@ MUTE_INTERVAL = 10
 #: Hosts that are counted, and hosts that are muted at the same time. Beyond it the port is muted.
 _MAX_COUNTED_HOSTS = 4096
 MAX_MUTED_HOSTS = 32
-_WINDOW = 1.0
+#: Seconds for which packets are counted before the counts begin anew.
+_COUNTING_INTERVAL = 1.0
 
 
 class Storm(NamedTuple):
@@ -45,7 +46,7 @@ class ArpLimit:
     def admits(self, port: int, mac: bytes, now: float) -> bool:
         """Count a packet. False if it is to be dropped: its host or its port sends too many."""
         if now >= self._window_end:
-            self._window_end = now + _WINDOW
+            self._window_end = now + _COUNTING_INTERVAL
             self._hosts.clear()
             self._ports.clear()
             self._muted = {storm: until for storm, until in self._muted.items() if now < until}

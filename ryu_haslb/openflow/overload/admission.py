@@ -32,10 +32,10 @@ from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 
 #: Seconds after a flow-stats reply within which the barrier replies that follow it arrive.
-_READING_GRACE: Final = 0.2
+_AFTER_READING_INTERVAL: Final = 0.2
 #: Seconds after a takeover in which a delay is no overload: this member recovers what it has followed, the former
 #: leader forgets its sessions, and the switch replaces the standing rules.
-TAKEOVER_GRACE: Final = 2.0
+AFTER_TAKEOVER_INTERVAL: Final = 2.0
 _ADDRESS_LENGTH: Final = 4
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _NORMAL: Final = Load.NORMAL
@@ -64,14 +64,14 @@ class Admission:
 
     def on_reading(self, now: float) -> None:
         """The switch is answering a flow-stats request about many rules. A short delay is then no overload."""
-        self._excused_until = max(self._excused_until, now + _READING_GRACE)
+        self._excused_until = max(self._excused_until, now + _AFTER_READING_INTERVAL)
 
     def on_takeover(self, now: float) -> None:
         """This member of a cluster begins to serve the switch in the place of another one.
 
         A short delay is then no overload. Unconfirmed bytes count all the same.
         """
-        self._excused_until = max(self._excused_until, now + TAKEOVER_GRACE)
+        self._excused_until = max(self._excused_until, now + AFTER_TAKEOVER_INTERVAL)
 
     def admit(self, frame: bytes, vlan: Optional[int]) -> Optional[DropReason]:
         """Read and admit the request in an untagged frame; or return the reason to drop it."""

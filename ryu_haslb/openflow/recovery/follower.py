@@ -8,8 +8,9 @@ When this member is to serve the switch, it must have every session at once. So 
 one connection, in the order in which the switch made them: the last one about a rule is right.
 
 :data:`.FOLLOWER_TRANSITIONS` has the states; ``docs/states.md`` is drawn from it. A member that has just connected
-follows at once, a former leader after :data:`START_DELAY`, and one that has failed to after :data:`RETRY_INTERVAL`. A
-switch without a flow monitor is read again every :data:`POLL_INTERVAL`; the rules of the last reading stay until then.
+follows at once, a former leader after :data:`START_INTERVAL`, and one that has failed to after :data:`RETRY_INTERVAL`.
+A switch without a flow monitor is read again every :data:`POLL_INTERVAL`; the rules of the last reading stay until
+then.
 
 Only in the state FOLLOWING the view is *current*: at takeover nothing is read. In the other states the switch is read
 again at takeover, and what was followed serves until then (:meth:`.Recovery.take_over`).
@@ -48,7 +49,7 @@ from ryu_haslb.openflow.wire.wire import MalformedMessage
 LOG = logging.getLogger(__name__)
 
 #: Seconds until a former leader reads the rules: the switch has just got a new one.
-START_DELAY = 1.0
+START_INTERVAL = 1.0
 #: Seconds after a failure until the rules are read again.
 RETRY_INTERVAL = 10.0
 #: Seconds between two readings of a switch without a flow monitor, and the same as a multiple of what one took.
@@ -126,7 +127,7 @@ class Follower:
         """This member stands by: follow the switch."""
         if self.state is FollowerState.OFF:
             self._move(FollowerEvent.BEGIN)
-            self._next_at = now + (START_DELAY if was_leading else 0.0)
+            self._next_at = now + (START_INTERVAL if was_leading else 0.0)
 
     def conclude(self) -> Optional[Followed]:
         """This member serves the switch, or the connection is left: what was followed, or None if that is nothing."""

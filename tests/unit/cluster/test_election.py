@@ -18,7 +18,7 @@ from ryu_haslb.cluster.election import (
     MAX_CLAIMS_FOR_SWITCHES,
     MAX_COMMITTED_GENERATION,
     MAX_GENERATION,
-    RESIGNATION_TIME,
+    RESIGNATION_INTERVAL,
     Action,
     Claim,
     Election,
@@ -265,9 +265,9 @@ def test_a_leader_that_resigns_goes_on_until_its_successor_leads() -> None:
 def test_a_leader_that_resigns_without_a_successor_asks_for_the_lock_again() -> None:
     election = leading(7)
     election.resign(1.0)
-    assert not election.wants_lock(1.0 + RESIGNATION_TIME / 2)
-    assert election.wants_lock(1.0 + RESIGNATION_TIME)
-    assert election.observe(view(7, has_lock=True, leader="a"), 1.0 + RESIGNATION_TIME) == []
+    assert not election.wants_lock(1.0 + RESIGNATION_INTERVAL / 2)
+    assert election.wants_lock(1.0 + RESIGNATION_INTERVAL)
+    assert election.observe(view(7, has_lock=True, leader="a"), 1.0 + RESIGNATION_INTERVAL) == []
     assert election.is_leading
 
 

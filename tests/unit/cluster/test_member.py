@@ -6,7 +6,7 @@ import pytest
 from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
-from ryu_haslb.cluster.election import RESIGNATION_TIME, View
+from ryu_haslb.cluster.election import RESIGNATION_INTERVAL, View
 from ryu_haslb.cluster.member import CONNECTION_TIMEOUT, RELEASE_TIMEOUT
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 
@@ -20,7 +20,7 @@ def test_a_resignation_that_no_member_follows_ends() -> None:
     assert member.resign("test")
     member._follow(False)
     assert member.leadership.is_resigning
-    now[0] += RESIGNATION_TIME
+    now[0] += RESIGNATION_INTERVAL
     member._follow(False)
     assert changes == [True, False]
     assert member.is_leading

@@ -19,7 +19,7 @@ from ryu_haslb.cluster.member_rows import (
     SWITCHOVER,
     MemberInfo,
 )
-from ryu_haslb.cluster.membership import QUEUE_INTERVAL, RECORD_DELAY, RECORD_TIMEOUT, RIVAL_DELAY, Membership
+from ryu_haslb.cluster.membership import QUEUE_INTERVAL, RECORD_INTERVAL, RECORD_TIMEOUT, RIVAL_TIMEOUT, Membership
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.reach import SILENT_SHARE, SURPASSED_TIMEOUT
 from ryu_haslb.cluster.rows import Value
@@ -282,10 +282,10 @@ def test_a_name_is_free_again_when_the_other_member_has_it_no_more(joined: Joine
 
 
 def test_a_rival_is_counted_once_for_each_pair_of_generations_and_not_while_it_may_not_know(joined: Joined) -> None:
-    joined.now += RIVAL_DELAY / 2
+    joined.now += RIVAL_TIMEOUT / 2
     joined.other(state="leader")
     assert joined.member.rivals_seen == 0
-    joined.now += RIVAL_DELAY
+    joined.now += RIVAL_TIMEOUT
     for beat in range(2, 5):
         joined.other(beat=beat, state="leader", generation=7)
     assert joined.member.rivals_seen == 1
@@ -301,7 +301,7 @@ def test_a_leadership_is_recorded_once_its_reason_is_known(joined: Joined, monke
     joined.other(resigning="sigterm")
     assert joined.recorded() == []
     joined.other(beat=2)  # it was started again, and says nothing of it
-    joined.now += RECORD_DELAY
+    joined.now += RECORD_INTERVAL
     (row,) = joined.recorded()
     assert set(row) == set(SWITCHOVER.columns)
     assert (row["member"], row["previous"], row["reason"]) == ("member-a", "member-b", "sigterm")

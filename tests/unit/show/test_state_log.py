@@ -11,7 +11,7 @@ from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.roles.arbiter import Role
-from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, SETTLING_TIME, StateLog
+from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, SETTLING_TIMEOUT, StateLog
 
 #: The end of a line about a real server that no switch finds.
 NOWHERE = " (no switch has its answer to ARP; see 'show ip slb reals detail')"
@@ -127,7 +127,7 @@ def test_what_is_wrong_since_the_start_is_logged_when_switches_had_time_to_conne
     for real in watched.reals:
         real.reachable_from.clear()
     watched.watch = StateLog(watched.application.sources, watched.now)
-    assert watched.look(SETTLING_TIME - 1.0) == []
+    assert watched.look(SETTLING_TIMEOUT - 1.0) == []
     lines = watched.look(1.0)
     assert "no switch is connected" in lines[0]
     assert [line.partition(" (")[0] for line in lines] == [
@@ -135,7 +135,7 @@ def test_what_is_wrong_since_the_start_is_logged_when_switches_had_time_to_conne
         "%SLB-3-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=unknown",
         "%SLB-3-REACH: farm=HAFARM real=10.1.1.52 state=unreachable was=unknown",
     ]
-    assert watched.look(SETTLING_TIME) == [], "once"
+    assert watched.look(SETTLING_TIMEOUT) == [], "once"
 
 
 def test_a_farm_whose_home_agents_are_found_after_the_start_was_not_failed() -> None:
@@ -157,7 +157,7 @@ def test_what_becomes_well_meanwhile_is_logged_as_a_change_only() -> None:
     watched.watch = StateLog(watched.application.sources, watched.now)
     watched.reals[0].reachable_from.update(found)
     assert watched.look() == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unknown"]
-    assert watched.look(2 * SETTLING_TIME) == []
+    assert watched.look(2 * SETTLING_TIMEOUT) == []
 
 
 def test_a_real_server_that_comes_and_is_not_found_is_logged() -> None:
@@ -170,7 +170,7 @@ def test_a_real_server_that_comes_and_is_not_found_is_logged() -> None:
     watched.application.bench.reals[1].reachable_from.clear()
     lines = watched.look(1.0)
     assert not any("REACH" in line for line in lines)
-    assert watched.look(SETTLING_TIME) == [
+    assert watched.look(SETTLING_TIMEOUT) == [
         f"%SLB-3-REACH: farm=HAFARM real=10.1.1.52 state=unreachable was=unknown{NOWHERE}"
     ]
 
@@ -182,10 +182,10 @@ def test_a_balancer_that_waits_for_another_one_does_not_complain_that_it_finds_n
     switch = SimpleNamespace(channel=None, role=Role.WAITING, lost_because="")
     watched.application.switches = {1: switch}  # type: ignore[dict-item]
     watched.watch = StateLog(watched.application.sources, watched.now)
-    assert watched.look(2 * SETTLING_TIME) == []
+    assert watched.look(2 * SETTLING_TIMEOUT) == []
     switch.channel, switch.role = object(), Role.MASTER
     assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=waiting"]
-    assert len(watched.look(SETTLING_TIME)) == 3
+    assert len(watched.look(SETTLING_TIMEOUT)) == 3
 
 
 def test_a_switch_that_is_about_to_be_served_is_not_logged_as_lost() -> None:
@@ -199,4 +199,4 @@ def test_a_switch_that_is_about_to_be_served_is_not_logged_as_lost() -> None:
     other = SimpleNamespace(channel=None, role=Role.NONE, lost_because="")
     watched.application.switches = {1: switch, 2: other}  # type: ignore[dict-item]
     assert watched.look(1.0) == []
-    assert watched.look(SETTLING_TIME) == ["%SLB-3-SWITCH: datapath=0000000000000002 state=disconnected was=unknown"]
+    assert watched.look(SETTLING_TIMEOUT) == ["%SLB-3-SWITCH: datapath=0000000000000002 state=disconnected was=unknown"]

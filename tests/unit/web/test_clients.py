@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_haslb.web.clients import ANSWER_GRACE, MAX_ANSWERS, MAX_SCRAPES, MAX_WAITING, Client, Clients, peer_of
+from ryu_haslb.web.clients import MAX_ANSWERS, MAX_SCRAPES, MAX_WAITING, PLACE_TIMEOUT, Client, Clients, peer_of
 
 
 class Bench:
@@ -51,9 +51,9 @@ def test_an_address_with_all_places_gives_one_to_another_address_at_once() -> No
 def test_further_requests_of_the_same_address_wait_for_its_own_answers_for_a_while() -> None:
     bench = Bench()
     assert all(bench.answer("192.0.2.1", 0.0) for _ in range(MAX_ANSWERS))
-    assert not bench.answer("192.0.2.1", ANSWER_GRACE - 0.1)
+    assert not bench.answer("192.0.2.1", PLACE_TIMEOUT - 0.1)
     assert not bench.closed
-    assert bench.answer("192.0.2.1", ANSWER_GRACE)
+    assert bench.answer("192.0.2.1", PLACE_TIMEOUT)
     assert bench.closed == [0]
 
 

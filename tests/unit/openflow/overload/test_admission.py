@@ -7,7 +7,7 @@ from typing import Optional
 import pytest
 from farm_builder import SWITCH, Bench
 
-from ryu_haslb.openflow.overload.admission import TAKEOVER_GRACE, Admission
+from ryu_haslb.openflow.overload.admission import AFTER_TAKEOVER_INTERVAL, Admission
 from ryu_haslb.openflow.overload.backlog import MAX_UNCONFIRMED_BYTES, Load
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import make_request
@@ -108,7 +108,11 @@ def test_after_a_takeover_a_late_reply_of_the_switch_is_no_overload_for_a_while(
     admission.update_load(channel, None, 0.0)
     admission.on_reading(0.1)
     loads = []
-    for bytes_sent, now in ((8, TAKEOVER_GRACE - 0.1), (8, TAKEOVER_GRACE), (8 + MAX_UNCONFIRMED_BYTES, 0.1)):
+    for bytes_sent, now in (
+        (8, AFTER_TAKEOVER_INTERVAL - 0.1),
+        (8, AFTER_TAKEOVER_INTERVAL),
+        (8 + MAX_UNCONFIRMED_BYTES, 0.1),
+    ):
         channel.bytes_sent = bytes_sent
         admission.update_load(channel, None, now)
         loads.append(admission.load)

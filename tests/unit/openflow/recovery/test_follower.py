@@ -25,7 +25,7 @@ from ryu_haslb.openflow.recovery.follower import (
     PACE,
     POLL_INTERVAL,
     RETRY_INTERVAL,
-    START_DELAY,
+    START_INTERVAL,
     Follower,
 )
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerState
@@ -127,7 +127,7 @@ class StandBy:
         assert self.deliver(flow_monitor_reply(*((event, each) for each in rules)))
 
     def follow(self) -> None:
-        self.wait(START_DELAY)
+        self.wait(START_INTERVAL)
         self.answer()
 
     def conclude(self) -> Followed:
@@ -165,7 +165,7 @@ def test_changes_are_followed() -> None:
 def test_a_change_during_the_reading_is_not_undone_by_what_is_read_before_it() -> None:
     """The switch answers and reports in the order in which it acts."""
     standby = StandBy(rule(ANNA, TO_A), rule(BERT, TO_A))
-    standby.wait(START_DELAY)
+    standby.wait(START_INTERVAL)
     standby.change(ONFFME_ADDED, rule(CARL, TO_B))
     standby.answer()
     assert led(standby.conclude()) == {ANNA: TO_A, BERT: TO_A, CARL: TO_B}
@@ -288,7 +288,7 @@ def test_a_monitor_gets_an_id_that_was_not_in_use_on_its_connection() -> None:
     standby = StandBy()
     ids = []
     for _ in range(3):
-        standby.wait(START_DELAY)
+        standby.wait(START_INTERVAL)
         ids += [each[24:28] for each in standby.sent if each[8:10] == b"\xff\xff"]
         standby.answer()
         standby.conclude()
@@ -307,7 +307,7 @@ def test_more_rules_than_the_limit_are_not_followed(caplog: pytest.LogCaptureFix
 
 def test_a_switch_that_does_not_answer_is_read_again_later(caplog: pytest.LogCaptureFixture) -> None:
     standby = StandBy(rule(ANNA, TO_A))
-    standby.wait(START_DELAY)
+    standby.wait(START_INTERVAL)
     standby.sent.clear()
     for _ in range(2):
         standby.wait(REPLY_TIMEOUT)
