@@ -2,9 +2,10 @@
 
 A client connects to a Unix socket and sends one request: a line of shell-quoted words. The server answers with lines
 and closes the connection. A line that begins with :data:`ERROR_MARK` is an error. A client that must detect a truncated
-answer puts :data:`END_MARK` at the end of its line; the server then sends the same byte as the last byte of the answer.
-A request whose first word is :data:`HELP` asks which words may stand in the place of its last word; each line of that
-answer is a word, a tab and a help text.
+answer puts :data:`END_MARK` at the end of its line; the server then sends the same byte as the last byte of the answer,
+and :data:`PAUSE_MARK` in between, where a search through many lines has found none. A request whose first word is
+:data:`HELP` asks which words may stand in the place of its last word; each line of that answer is a word, a tab and a
+help text.
 
 A server feeds what it receives to a :class:`RequestReader` and sends :func:`encode_lines`, then :data:`END_MARK` if
 :attr:`Request.wants_end`. A client sends :func:`encode_request` and feeds what it receives to an :class:`AnswerReader`.
@@ -44,6 +45,8 @@ SERVICE_CONTROL = "/run/haslb/haslb.sock"
 MAX_REQUEST_SIZE = 64 * 1024
 ERROR_MARK = "% "
 END_MARK = b"\x04"
+#: No part of an answer: it shows a client that waits for one that the server is still at work.
+PAUSE_MARK = b"\0"
 HELP = "?"
 JSON_FLAG = "--json"
 #: Separates word and help in an answer to :data:`HELP`.
@@ -111,7 +114,7 @@ class AnswerReader:
 
     def receive(self, data: bytes) -> bytes:
         """Add received bytes; return the lines that are complete now, perhaps none."""
-        lines, feed, self._rest = (self._rest + data).rpartition(b"\n")
+        lines, feed, self._rest = (self._rest + data.replace(PAUSE_MARK, b"")).rpartition(b"\n")
         return lines + feed
 
 

@@ -23,7 +23,15 @@ from eventlet.green import socket as green_socket
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.commands import Output
 from ryu_haslb.control.listener import ControlListener, user_of
-from ryu_haslb.control.protocol import END_MARK, Request, RequestError, RequestReader, encode_lines, error_lines
+from ryu_haslb.control.protocol import (
+    END_MARK,
+    PAUSE_MARK,
+    Request,
+    RequestError,
+    RequestReader,
+    encode_lines,
+    error_lines,
+)
 from ryu_haslb.errors import HaslbError
 
 LOG = logging.getLogger(__name__)
@@ -130,7 +138,7 @@ class ControlServer:
             if output.live:
                 self._send_live(client, output.lines)
             else:
-                self._send_in_slices(client, output.lines)
+                self._send_in_slices(client, output.lines, PAUSE_MARK if request.wants_end else b"")
         except HaslbError as error:
             self._send(client, error_lines(error))
         except OSError:
@@ -141,20 +149,23 @@ class ControlServer:
         finally:
             self._running_commands -= 1
 
-    def _send_in_slices(self, client: Any, lines: Iterator[Optional[str]]) -> None:
-        """Send an output slice by slice. Of all outputs only one makes a slice before packets have their turn."""
+    def _send_in_slices(self, client: Any, lines: Iterator[Optional[str]], pause: bytes) -> None:
+        """Send an output slice by slice; ``pause`` is sent for a slice without lines.
+
+        Of all outputs only one makes a slice before packets have their turn.
+        """
         while True:
             with self._turn:
                 piece = list(islice(lines, LINES_PER_SLICE))
                 if not piece:
                     return
                 eventlet.sleep(SLICE_INTERVAL)
-            self._send(client, [line for line in piece if line is not None])
+            self._send(client, [line for line in piece if line is not None], pause)
 
-    def _send(self, client: Any, lines: Sequence[str]) -> None:
+    def _send(self, client: Any, lines: Sequence[str], pause: bytes = b"") -> None:
         self._sending[client] = time.monotonic()
         try:
-            client.sendall(encode_lines(lines))
+            client.sendall(encode_lines(lines) or pause)
         finally:
             self._sending.pop(client, None)
 

@@ -15,7 +15,7 @@ import pytest
 from control_process import control_process
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.control.protocol import MAX_REQUEST_SIZE
+from ryu_haslb.control.protocol import END_MARK, MAX_REQUEST_SIZE, PAUSE_MARK
 from ryu_haslb.control.server import MAX_PENDING_CLIENTS, MAX_RUNNING_COMMANDS
 
 TIMEOUT = 60.0
@@ -75,6 +75,15 @@ def test_a_client_that_never_reads_does_not_delay_others(control: Path) -> None:
     with connect(control) as stalled:
         stalled.sendall(b"show ip slb sessions\n")
         assert answer(control, b"show ip slb sessions\n").count(b"\n") == 20_002
+
+
+def test_a_search_that_finds_nothing_shows_that_it_goes_on(control: Path) -> None:
+    """A client gives up when nothing comes; without an end mark in its request it would take a pause for text."""
+    found_nothing = b"show ip slb sessions | include no-such-text"
+    pauses, end = answer(control, found_nothing + END_MARK + b"\n").split(END_MARK)
+    assert len(pauses) > 100
+    assert (pauses.strip(PAUSE_MARK), end) == (b"", b"")
+    assert answer(control, found_nothing + b"\n") == b""
 
 
 def test_the_number_of_running_commands_is_limited(control: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ryu_haslb.control.protocol import (
     END_MARK,
     MAX_REQUEST_SIZE,
+    PAUSE_MARK,
     AnswerReader,
     RequestError,
     RequestReader,
@@ -83,6 +84,15 @@ def test_an_answer_comes_in_whole_lines_and_is_complete_with_its_end_mark(lines:
         received += piece
     assert reader.is_complete
     assert received == encode_lines(lines)
+
+
+@given(st.lists(st.sampled_from([PAUSE_MARK, b"one\n", b"two\n"])), st.integers(1, 9))
+def test_pauses_are_no_part_of_an_answer(pieces: list[bytes], size: int) -> None:
+    sent = b"".join(pieces) + END_MARK
+    reader = AnswerReader()
+    received = b"".join(reader.receive(sent[start : start + size]) for start in range(0, len(sent), size))
+    assert reader.is_complete
+    assert received == b"".join(piece for piece in pieces if piece != PAUSE_MARK)
 
 
 def test_an_answer_that_is_cut_off_is_not_complete() -> None:
