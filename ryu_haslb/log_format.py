@@ -8,7 +8,8 @@ format      a record
 ``journal``  ``<3>%SLB-3-REAL: …``; the journal adds the time, and shows the priority (sd-daemon(3))
 ==========  ===========================================================================================
 
-The severities are those of syslog (RFC 5424 section 6.2.1).
+In the journal JSON has its priority in front as well, which the journal takes off. The severities are those of syslog
+(RFC 5424 section 6.2.1).
 """
 
 from __future__ import annotations
@@ -65,19 +66,25 @@ class JournalFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """An object for each record."""
+    """An object for each record, behind its priority if the journal reads it."""
+
+    def __init__(self, in_journal: bool = False) -> None:
+        super().__init__()
+        self._in_journal = in_journal
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         text = record.getMessage()
         traceback = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None)
+        severity = severity_of(record.levelno, text)
         found = {
             "at": _time_of(record),
-            "severity": severity_of(record.levelno, text),
+            "severity": severity,
             "module": record.name,
             "text": text,
         }
-        return json.dumps(found if traceback is None else {**found, "traceback": traceback}, ensure_ascii=False)
+        line = json.dumps(found if traceback is None else {**found, "traceback": traceback}, ensure_ascii=False)
+        return f"<{severity}>{line}" if self._in_journal else line
 
 
 _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter, "journal": JournalFormatter}
@@ -85,22 +92,26 @@ _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter, "journal": JournalF
 
 def install(environment: Mapping[str, str]) -> None:
     """Give each handler that writes the process's log its format. Raises: LogFormatError."""
-    wanted = environment.get(FORMAT_VARIABLE) or None
-    if wanted is not None and wanted not in _FORMATTERS:
+    wanted = environment.get(FORMAT_VARIABLE)
+    if wanted and wanted not in _FORMATTERS:
         raise LogFormatError(f"{FORMAT_VARIABLE}: expected {', '.join(_FORMATTERS)}, not {wanted!r}")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
-            by_default = "journal" if _is_journal(handler.stream, environment.get(_JOURNAL_VARIABLE)) else "text"
-            handler.setFormatter(_FORMATTERS[wanted or by_default]())
+            handler.setFormatter(_formatter_for(handler.stream, environment))
 
 
 def as_error(text: str, environment: Mapping[str, str]) -> str:
     """The text with which a start fails, as standard error is to have it: a person reads it as it is."""
-    is_journal = _is_journal(sys.stderr, environment.get(_JOURNAL_VARIABLE))
-    name = environment.get(FORMAT_VARIABLE) or ("journal" if is_journal else "text")
-    if name not in ("journal", "json"):
+    formatter = _formatter_for(sys.stderr, environment)
+    if isinstance(formatter, TextFormatter):
         return text
-    return _FORMATTERS[name]().format(logging.LogRecord(__name__, logging.ERROR, "", 0, text, None, None))
+    return formatter.format(logging.LogRecord(__name__, logging.ERROR, "", 0, text, None, None))
+
+
+def _formatter_for(stream: Any, environment: Mapping[str, str]) -> logging.Formatter:
+    is_journal = _is_journal(stream, environment.get(_JOURNAL_VARIABLE))
+    name = environment.get(FORMAT_VARIABLE) or ("journal" if is_journal else "text")
+    return JsonFormatter(is_journal) if name == "json" else _FORMATTERS.get(name, TextFormatter)()
 
 
 def _is_journal(stream: Any, journal: Optional[str]) -> bool:

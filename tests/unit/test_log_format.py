@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 
 import pytest
@@ -87,22 +88,42 @@ def test_a_tag_gives_the_severity_and_otherwise_the_level(level: int, text: str,
     assert severity_of(level, text) == severity
 
 
-def test_the_journal_is_recognized_by_what_systemd_says_of_standard_error(
-    monkeypatch: pytest.MonkeyPatch, written: Written
-) -> None:
+@contextmanager
+def standard_error_in_a_journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[logging.Handler, str]]:
+    """A handler that writes to it, and what systemd says of it."""
     with open(os.devnull, "w", encoding="utf-8") as journal:
         status = os.fstat(journal.fileno())
         monkeypatch.setattr(sys, "stderr", journal)
-        to_journal, to_file = logging.StreamHandler(journal), written.handler
-        logging.getLogger().addHandler(to_journal)
+        handler = logging.StreamHandler(journal)
+        logging.getLogger().addHandler(handler)
         try:
-            log_format.install({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"})
-            lines = [each.format(record_of("text")) for each in (to_journal, to_file)]
-            log_format.install({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"})
-            lines.append(to_journal.format(record_of("text")))
+            yield handler, f"{status.st_dev}:{status.st_ino}"
         finally:
-            logging.getLogger().removeHandler(to_journal)
+            logging.getLogger().removeHandler(handler)
+
+
+def test_the_journal_is_recognized_by_what_systemd_says_of_standard_error(
+    monkeypatch: pytest.MonkeyPatch, written: Written
+) -> None:
+    with standard_error_in_a_journal(monkeypatch) as (to_journal, journal):
+        log_format.install({"JOURNAL_STREAM": journal})
+        lines = [each.format(record_of("text")) for each in (to_journal, written.handler)]
+        log_format.install({"JOURNAL_STREAM": f"{journal}1"})
+        lines.append(to_journal.format(record_of("text")))
     assert lines == ["<6>text", "2026-03-01T08:15:00.123Z text", "2026-03-01T08:15:00.123Z text"]
+
+
+def test_json_has_its_priority_in_front_in_the_journal_alone(monkeypatch: pytest.MonkeyPatch, written: Written) -> None:
+    """``journalctl -p`` goes by the priority; the journal takes it off (sd-daemon(3))."""
+    with standard_error_in_a_journal(monkeypatch) as (to_journal, journal):
+        environment = {FORMAT_VARIABLE: "json", "JOURNAL_STREAM": journal}
+        log_format.install(environment)
+        in_journal, in_file = (each.format(record_of("%SLB-3-REAL: x")) for each in (to_journal, written.handler))
+        error = log_format.as_error("no such file", environment)
+    assert in_journal == f"<3>{in_file}"
+    assert json.loads(in_file)["severity"] == 3
+    assert json.loads(error.removeprefix("<3>"))["text"] == "no such file"
+    assert error.startswith("<3>{")
 
 
 def test_another_format_is_refused() -> None:
