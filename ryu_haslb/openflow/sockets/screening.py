@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 from ryu_haslb.language.wording import quoted
 from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
-from ryu_haslb.openflow.wire.handshake import hello, offered_versions, read_features
+from ryu_haslb.openflow.wire.handshake import FEATURES_REPLY_LENGTH, hello, offered_versions, read_features
 from ryu_haslb.openflow.wire.multipart import MULTIPART_HEADER_LENGTH, multipart_type
+from ryu_haslb.openflow.wire.ports import PORT_LENGTH, PORT_STATUS_LENGTH
 from ryu_haslb.openflow.wire.wire import (
     HEADER,
     OFP_VERSION,
@@ -50,9 +51,6 @@ from ryu_haslb.openflow.wire.wire import (
     read_error,
 )
 
-_FEATURES_REPLY_LENGTH = 32
-_PORT_LENGTH = 64
-_PORT_STATUS_LENGTH = 80
 #: The highest version in a header that is awaited: that of OpenFlow 1.5 is 6, and later ones may offer 1.3 as well.
 _MAX_VERSION = 0x0F
 #: How a TLS record of the type handshake begins (RFC 8446, section 5.1).
@@ -136,12 +134,12 @@ def screen(state: State, version: int, kind: int, message: bytes) -> Screened:
 def _treatment(state: State, kind: int, message: bytes) -> Treatment:
     """What to do with a message that a switch sends behind its hello. The lengths of what is read are checked."""
     if kind == OFPT_PORT_STATUS:
-        if len(message) != _PORT_STATUS_LENGTH:
-            raise ProtocolError(f"a port status of {len(message)} bytes: expected {_PORT_STATUS_LENGTH}")
+        if len(message) != PORT_STATUS_LENGTH:
+            raise ProtocolError(f"a port status of {len(message)} bytes: expected {PORT_STATUS_LENGTH}")
         return Treatment.READ_PORTS if state is State.MAIN else Treatment.IGNORE
     if kind == OFPT_FEATURES_REPLY and state is State.FEATURES:
-        if len(message) < _FEATURES_REPLY_LENGTH:
-            raise ProtocolError(f"a features reply of {len(message)} bytes: expected {_FEATURES_REPLY_LENGTH}")
+        if len(message) < FEATURES_REPLY_LENGTH:
+            raise ProtocolError(f"a features reply of {len(message)} bytes: expected {FEATURES_REPLY_LENGTH}")
         datapath_id, _, number = read_features(message)
         if number:
             raise AuxiliaryConnectionError(
@@ -157,8 +155,9 @@ def _is_port_description(message: bytes) -> bool:
         kind = multipart_type(message)
     except MalformedMessage as error:
         raise ProtocolError(f"a {error}") from error
-    if kind == OFPMP_PORT_DESC and (len(message) - MULTIPART_HEADER_LENGTH) % _PORT_LENGTH:
-        raise ProtocolError(f"a port description of {len(message)} bytes: expected 16 and 64 for each port")
+    if kind == OFPMP_PORT_DESC and (len(message) - MULTIPART_HEADER_LENGTH) % PORT_LENGTH:
+        expected = f"{MULTIPART_HEADER_LENGTH} and {PORT_LENGTH} for each port"
+        raise ProtocolError(f"a port description of {len(message)} bytes: expected {expected}")
     return kind == OFPMP_PORT_DESC
 
 

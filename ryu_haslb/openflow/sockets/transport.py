@@ -40,6 +40,7 @@ from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, re
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.wire.framing import ReplyFraming
+from ryu_haslb.openflow.wire.handshake import read_features
 from ryu_haslb.openflow.wire.ports import Ports
 from ryu_haslb.openflow.wire.wire import HEADER, OFP_VERSION, OFPT_MULTIPART_REPLY, OFPT_PACKET_IN
 
@@ -53,9 +54,8 @@ _MAX_TURN = 0.001
 _RECEIVE_BUFFER = 1 << 18
 #: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
 _MAX_UNSENT = 1 << 18
-#: Tables of a switch at most; and where a features reply has their number (OpenFlow 1.3.5, section 7.3.1).
+#: Tables of a switch at most.
 MAX_TABLES = 255
-_FEATURES_TABLES = 20
 _STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES, MAIN_DISPATCHER: State.MAIN}
 
 
@@ -292,7 +292,7 @@ class Transport(Datapath):  # type: ignore[misc]
 
     def _leave_to_engine(self, kind: int, xid: int, data: bytes) -> None:
         if kind == wire.OFPT_FEATURES_REPLY:
-            self.tables = data[_FEATURES_TABLES]
+            self.tables = read_features(data).tables
         message = ofproto_parser.msg(self, OFP_VERSION, kind, len(data), xid, bytearray(data))
         if message is None:
             return

@@ -24,6 +24,8 @@ _OFPHET_VERSIONBITMAP = 1
 _HELLO = Struct("!BBHIHHI")
 _HELLO_ELEMENT = Struct("!HH")
 _FEATURES_REPLY = Struct("!8xQIBB")
+#: Bytes of a features reply. :func:`read_features` does not read the last ten.
+FEATURES_REPLY_LENGTH = 32
 _PORT_REQUEST = Struct("!BBHIHH4x")
 _SET_CONFIG = Struct("!BBHIHH")
 #: Fragments go through the tables as other packets do.
@@ -82,7 +84,9 @@ def read_features(message: bytes) -> Features:
     try:
         datapath_id, _, tables, auxiliary_id = _FEATURES_REPLY.unpack_from(message)
     except struct.error as error:
-        raise MalformedMessage(f"features reply of {len(message)} bytes: expected 32 or more") from error
+        raise MalformedMessage(
+            f"features reply of {len(message)} bytes: expected {FEATURES_REPLY_LENGTH} or more"
+        ) from error
     return Features(datapath_id, tables, auxiliary_id)
 
 

@@ -20,6 +20,9 @@ MAX_PORTS = 8192
 _OFPPR_MODIFY = 2
 _PORT = Struct("!I12x16sII24x")
 _STATUS = Struct("!8xB7x")
+#: Bytes of one port in a description of all ports, and of a port status.
+PORT_LENGTH = _PORT.size
+PORT_STATUS_LENGTH = _STATUS.size + _PORT.size
 
 
 class PortChange(NamedTuple):

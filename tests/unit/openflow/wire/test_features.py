@@ -11,6 +11,7 @@ from fake_switch import message
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.wire import handshake, wire
+from ryu_haslb.openflow.wire.description import OFPMP_DESC, description_request, read_description
 from ryu_haslb.openflow.wire.features import (
     OFPMP_GROUP_FEATURES,
     OFPMP_METER_FEATURES,
@@ -56,12 +57,16 @@ GROUPS = reply(OFPMP_GROUP_FEATURES, struct.pack("!II4I4I", 15, 0, 100, 200, 300
 PORTS = reply(OFPMP_PORT_STATS, b"".join(struct.pack("!I4x12QII", n, *range(12), 0, 0) for n in (1, 9)))
 
 
+DESCRIPTION = reply(OFPMP_DESC, struct.pack("!256s256s256s32s256s", b"maker", b"chassis", b"3.1", b"17", b"rack 5"))
+
+
 @pytest.mark.parametrize(
     ("ours", "ryus"),
     [
         (handshake.features_request(7), parser.OFPFeaturesRequest(DATAPATH)),
         (handshake.set_config(7), parser.OFPSetConfig(DATAPATH, ofp.OFPC_FRAG_NORMAL, ofp.OFPCML_NO_BUFFER)),
         (handshake.port_description_request(7), parser.OFPPortDescStatsRequest(DATAPATH, 0)),
+        (description_request(7), parser.OFPDescStatsRequest(DATAPATH, 0)),
         (port_stats_request(7), parser.OFPPortStatsRequest(DATAPATH, 0, ofp.OFPP_ANY)),
         (features_request(7, 8), parser.OFPGroupFeaturesStatsRequest(DATAPATH, 0)),
         (features_request(7, 11), parser.OFPMeterFeaturesStatsRequest(DATAPATH, 0)),
@@ -96,6 +101,10 @@ def test_replies_are_read_as_by_ryu() -> None:
     assert max_groups(GROUPS) == read_by_ryu(GROUPS).max_groups[0] == 100
     sent = {each.port_no: each.tx_packets for each in read_by_ryu(PORTS)}
     assert sent_packets(PORTS) == sent == {1: 1, 9: 1}
+    described = read_by_ryu(DESCRIPTION)
+    texts = described.mfr_desc, described.hw_desc, described.sw_desc, described.serial_num
+    assert read_description(DESCRIPTION) == tuple(each.rstrip(b"\0").decode() for each in texts)
+    assert read_description(DESCRIPTION) == ("maker", "chassis", "3.1", "17")
     features = message(wire.OFPT_FEATURES_REPLY, 1, struct.pack("!QIBB2xII", 1 << 60 | 5, 0, 254, 3, 0, 0))
     read = parser.OFPSwitchFeatures.parser(DATAPATH, 4, wire.OFPT_FEATURES_REPLY, 32, 1, bytearray(features))
     assert handshake.read_features(features) == (read.datapath_id, read.n_tables, read.auxiliary_id)

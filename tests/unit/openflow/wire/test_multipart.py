@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
+from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.wire import flow_mod, multipart, wire
@@ -60,12 +60,37 @@ def test_meter_config_request() -> None:
     assert multipart.meter_config_request(7) == packed(message, 7)
 
 
+def test_table_stats_request() -> None:
+    assert multipart.table_stats_request(7) == packed(parser.OFPTableStatsRequest(DATAPATH, 0), 7)
+
+
+def test_rules_of_tables_are_counted_as_by_ryu() -> None:
+    reply = table_stats_reply({0: 17, 1: 1_000_000, 254: 0})
+    assert multipart.table_stats(reply) == {each.table_id: each.active_count for each in read_by_ryu(reply).body}
+    assert multipart.table_stats(reply) == {0: 17, 1: 1_000_000, 254: 0}
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("make", [flow_stats_reply, meter_stats_reply])
+def test_the_type_of_a_reply_is_read_as_by_ryu(make: Any, more: bool) -> None:
+    reply = make(more=more)
+    assert multipart.multipart_type(reply) == read_by_ryu(reply).type
+    assert multipart.is_marked_as_continued(reply) is more
+    with pytest.raises(MalformedMessage):
+        multipart.multipart_type(reply[:15])
+    assert not multipart.is_marked_as_continued(reply[:10])
+
+
 def test_meter_rates_are_read_and_a_length_that_lies_is_named() -> None:
     """OpenFlow 1.3.5, section 7.3.5.9."""
     head = bytes([4, 19, 0, 64, 0, 0, 0, 7, 0, 10, 0, 0, 0, 0, 0, 0])
     band = bytes([0, 1, 0, 16, 0, 0, 0, 50, 0, 0, 0, 5, 0, 0, 0, 0])
     rows = bytes([0, 24, 0, 14, 0, 0, 0, 3]) + band + bytes([0, 24, 0, 13, 0, 0, 0, 4]) + band
     assert [each[:3] for each in multipart.meter_rates(head + rows)] == [(3, 50, True), (4, 50, False)]
+    assert [(each.meter_id, each.bands[0].rate, each.flags) for each in read_by_ryu(head + rows).body] == [
+        (3, 50, ofproto_v1_3.OFPMF_STATS | ofproto_v1_3.OFPMF_BURST | ofproto_v1_3.OFPMF_PKTPS),
+        (4, 50, ofproto_v1_3.OFPMF_STATS | ofproto_v1_3.OFPMF_BURST | ofproto_v1_3.OFPMF_KBPS),
+    ]
     with pytest.raises(wire.MalformedMessage, match="a length of 0"):
         list(multipart.meter_rates(head + bytes(8)))
 
