@@ -19,13 +19,18 @@ def on_files(files: Files, config: Any) -> Files:
     sys.path[:0] = [str(ROOT), str(ROOT / "docs")]  # MkDocs restores it after it has read this file
     import manual  # noqa: PLC0415 - docs/manual.py
 
-    readme = LINK.sub(lambda link: f"[{link[1]}]({link[2].removeprefix('docs/')})", (ROOT / "README.md").read_text())
+    readme = LINK.sub(lambda link: f"[{link[1]}]({_from_docs(link[2])})", (ROOT / "README.md").read_text())
     readme = readme.replace('src="docs/', 'src="')
     for name, text in (("index.md", readme), ("command-lines.md", "\n".join(manual.document()))):
         files.append(File.generated(config, name, content=text))
     script = ROOT / "dist" / "mermaid.min.js"
     files.append(File.generated(config, "assets/mermaid.min.js", abs_src_path=str(script)))
     return files
+
+
+def _from_docs(target: str) -> str:
+    """A link of the root folder, as it is in ``docs/``."""
+    return target.removeprefix("docs/") if target.startswith("docs/") else f"../{target}"
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
