@@ -16,7 +16,7 @@ def test_a_balancer_with_a_switch_and_home_agents_is_ready() -> None:
 def test_without_a_switch_it_is_not_ready() -> None:
     bench = WebBench()
     del bench.switches[1]
-    assert list(not_ready(bench.sources)) == ["no switch is connected and served"]
+    assert list(not_ready(bench.sources)) == notices(bench) == ["no switch is connected and served"]
 
 
 def test_a_farm_without_a_home_agent_is_named() -> None:
