@@ -54,7 +54,9 @@ def connect(address: str, data: bytes = b"", source: str = "127.0.0.1") -> socke
 def answers(address: str, data: bytes) -> bytes:
     """All that comes back until the server closes; a client that is reset has what came before."""
     received = b""
-    with connect(address, data) as stream, suppress(ConnectionError):
+    with connect(address) as stream, suppress(ConnectionError):
+        with suppress(ConnectionError):  # it may have closed while we were still sending
+            stream.sendall(data)
         while chunk := stream.recv(65536):
             received += chunk
     return received

@@ -86,8 +86,9 @@ def answers(path: str) -> bool:
 def at_http(port: int, request: bytes, chance: random.Random) -> int:
     request = request.replace(b"Bearer x", f"Bearer {TOKEN}".encode())
     with socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT) as client:
-        for begin in range(0, len(request), chance.choice((1000, 1 << 20))):
-            client.sendall(request[begin : begin + 1000])
+        with suppress(ConnectionError):  # it may have been refused while we were still sending
+            for begin in range(0, len(request), chance.choice((1000, 1 << 20))):
+                client.sendall(request[begin : begin + 1000])
         return read(client)
 
 
@@ -95,7 +96,8 @@ def at_control(path: str, request: bytes) -> int:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(ANSWER_TIMEOUT)
         client.connect(path)
-        client.sendall(request)
+        with suppress(ConnectionError):
+            client.sendall(request)
         return read(client)
 
 
