@@ -1,4 +1,5 @@
-"""What the documents name is there: commands and their options, variables, metrics, paths of the API, tags of the log.
+"""What the documents name is there: commands and their options, variables, metrics, paths of the API, tags of the log;
+and the tests that the Makefile names.
 
 That the documents name all there is, as each reason of a drop, is tested where that is.
 """
@@ -138,3 +139,10 @@ def test_each_tag_of_the_log_that_a_document_names_is_written(page: str) -> None
     written |= {"CONFIG", "OVERLOAD", "LIMIT"}
     for tag in set(re.findall(r"%SLB-\d-([A-Z]+)", TEXTS[page])):
         assert tag in written
+
+
+@pytest.mark.parametrize("name", re.findall(r"tests/\S+\.py::\w+", (ROOT / "Makefile").read_text()))
+def test_each_test_that_the_makefile_names_is_there(name: str) -> None:
+    """pytest runs none of those that were asked for when one is missing."""
+    file, _, test = name.partition("::")
+    assert f"\ndef {test}(" in (ROOT / file).read_text()
