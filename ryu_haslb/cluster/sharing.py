@@ -44,8 +44,6 @@ class Sharing:
         self._has_health = self._has_weights = False
         self._health_rows: Collection[Columns] = ()
         self._weight_rows: Collection[Columns] = ()
-        self._places: Places = {}
-        self._lost_places: Places = {}
         for publication in (
             Publication(NEIGHBOUR, self._neighbour_state, self._neighbours, self._on_neighbours),
             Publication(LOST_NEIGHBOUR, self._neighbour_state, self._lost_neighbours, self._on_lost_neighbours),
@@ -88,12 +86,10 @@ class Sharing:
         return rows_of(places_to_publish(met, published, kept))
 
     def _on_neighbours(self, rows: Collection[Columns]) -> None:
-        self._places = places_of(rows)
-        self._fleet.preload_neighbours(self._places, self._lost_places)
+        self._fleet.preload_neighbours(places_of(rows))
 
     def _on_lost_neighbours(self, rows: Collection[Columns]) -> None:
-        self._lost_places = places_of(rows)
-        self._fleet.preload_neighbours(self._places, self._lost_places)
+        self._fleet.preload_lost_neighbours(places_of(rows))
 
     def _health_state(self) -> object:
         return [(real.health, real.failed_at) for real in self._balancer.reals()]

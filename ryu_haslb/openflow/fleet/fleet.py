@@ -156,7 +156,7 @@ class Fleet:
         self._is_retired = False
         what = "a change of the configuration"
         _for_each(what, self.switches, lambda switch: switch.configure(configuration))
-        self.preload_neighbours(self._preloaded, self._preloaded_lost)
+        self._preload_all()
         for waiting in self._rivals.all_waiting():
             if not self._is_permitted(waiting):
                 waiting.close()
@@ -230,14 +230,20 @@ class Fleet:
         """Whether a switch is served: in a cluster, whether another member has not become MASTER of all yet."""
         return any(switch.channel is not None for switch in self.switches.values())
 
-    def preload_neighbours(
-        self, places: Mapping[int, Mapping[bytes, Location]], lost: Mapping[int, Mapping[bytes, Location]]
-    ) -> None:
-        """Another member of the cluster leads. It has located next hops at the switches, and ``lost`` others.
+    def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
+        """Another member of the cluster leads, and has located these next hops at the switches.
 
         A leader takes them over for switches only that it has not met yet.
         """
-        self._preloaded, self._preloaded_lost = places, lost
+        self._preloaded = places
+        self._preload_all()
+
+    def preload_lost_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
+        """The same with next hops that it has lost, and where they were."""
+        self._preloaded_lost = places
+        self._preload_all()
+
+    def _preload_all(self) -> None:
         if self._leadership is not None and not self._leadership.is_leading:
             for switch in self.switches.values():
                 if switch.channel is None:

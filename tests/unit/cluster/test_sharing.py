@@ -52,10 +52,11 @@ class FakeFleet:
         adjacencies.changes += 1
         adjacencies.found, adjacencies.lost = adjacencies.lost, adjacencies.found
 
-    def preload_neighbours(
-        self, places: Mapping[int, Mapping[bytes, Location]], lost: Mapping[int, Mapping[bytes, Location]]
-    ) -> None:
-        self.preloaded, self.preloaded_lost = places, lost
+    def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
+        self.preloaded = places
+
+    def preload_lost_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
+        self.preloaded_lost = places
 
 
 class FakeDfp:
