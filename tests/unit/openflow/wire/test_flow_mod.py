@@ -53,6 +53,14 @@ def test_match(wanted: dict[str, Any]) -> None:
     assert flow_mod.match(wanted) == part(ofproto_v1_3_parser.OFPMatch(**wanted))
 
 
+@given(st.fixed_dictionaries({}, optional=FIELDS))
+def test_the_match_of_packed_fields(wanted: dict[str, Any]) -> None:
+    """Fields that a switch has reported make the same match again: header, and zeros up to a multiple of eight."""
+    reported = part(ofproto_v1_3_parser.OFPMatch(**wanted))
+    length = int.from_bytes(reported[2:4], "big")
+    assert flow_mod.match_of(reported[4:length]) == reported
+
+
 @given(st.integers(0, 2**48 - 1), st.integers(0, 2**32 - 1))
 def test_a_template_makes_the_flow_mods_that_differ_by_tag_and_transaction_id(tag: int, xid: int) -> None:
     def rule(tag: int) -> FlowMod:
