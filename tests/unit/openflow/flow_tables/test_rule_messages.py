@@ -44,7 +44,7 @@ RULES = [
     Rule(Purpose.COPY_REPLY),
     Rule(Purpose.DROP_UNPROTECTED, {"in_port": 3, "eth_type": 0x0800, "ipv4_src": ("10.1.1.0", "255.255.255.0")}),
 ]
-#: What rules of the learning table alone do (learning/test_table.py).
+#: What rules of the learning table alone do (test_layout.py).
 ONLY_LEARNING = {Action.FLOOD_AND_GOTO_SOURCES, Action.FORWARD_AND_GOTO_SOURCES}
 parser = ofproto_v1_3_parser
 XID = 7

@@ -1,0 +1,62 @@
+"""Which layout a switch gets: by its make, by the configuration, and by what it rejects."""
+
+from __future__ import annotations
+
+import pytest
+
+from ryu_haslb.configuration.model import Switching
+from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
+from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
+
+REJECTED_PORT = wire.Error(wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT, b"")
+REJECTED_TABLE = wire.Error(wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID, b"")
+
+
+@pytest.mark.parametrize(
+    ("description", "switching"),
+    [
+        (Description("Stanford University, Ericsson Research and CPqD Research"), Switching.LEARN),
+        (Description("Lagopus project"), Switching.LEARN),
+        (Description("Nicira, Inc.", "Open vSwitch", "3.1.0"), Switching.NORMAL),
+        (Description(), Switching.NORMAL),
+    ],
+)
+def test_switches_that_are_known_to_ignore_normal_get_the_learning_table(
+    description: Description, switching: Switching
+) -> None:
+    choice = LayoutChoice(64, None)
+    choice.on_description(description)
+    assert choice.layout(()).switching is switching
+    choice.configured = Switching.NORMAL
+    assert choice.layout(()).switching is Switching.NORMAL, "the configuration decides"
+
+
+def test_what_a_switch_rejects_leads_to_the_next_layout_until_none_is_left() -> None:
+    choice = LayoutChoice(64, None)
+    found = []
+    while choice.on_rejected(REJECTED_PORT):
+        found.append(choice.layout((1, 2, wire.OFPP_CONTROLLER)))
+    flooding = wire.output(1) + wire.output(2)
+    assert found == [Layout(Switching.LEARN, 64), Layout(Switching.LEARN, 64, flooding)]
+    assert choice.on_rejected(REJECTED_TABLE)
+    assert not choice.layout(()).is_learning
+    assert choice.on_rejected(REJECTED_TABLE)
+    assert not choice.layout(()).has_sessions
+    assert not choice.on_rejected(REJECTED_TABLE)
+
+
+def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
+    choice = LayoutChoice(64, None)
+    rejected = wire.Error(wire.OFPET_BAD_MATCH, 6, b"")
+    assert not choice.on_rejected(rejected), "the other rules do not match it"
+    assert choice.rejects_metadata(rejected)
+    assert choice.layout(()) == Layout(tables=64, has_metadata=False)
+
+
+def test_a_switch_without_flood_and_with_gaps_in_its_port_numbers_is_flooded_port_by_port() -> None:
+    choice = LayoutChoice(64, Switching.LEARN)
+    assert choice.on_rejected(REJECTED_PORT)
+    flood = b"".join(map(wire.output, (7, 4000, 65279, 0xFFFFFEFF)))
+    assert choice.layout([4000, 0xFFFFFEFF, 7, wire.OFPP_LOCAL, 65279]).flood == flood
