@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Optional
 
 #: charon's counters have 64 bits; a larger number is malformed.
@@ -62,8 +63,8 @@ class IkeAssociation:
 
 
 def read_associations(listed: Iterable[object]) -> list[IkeAssociation]:
-    """The associations in the messages that ``list-sas`` has streamed, oldest first."""
-    found = [_ike(name, entry) for message in listed for name, entry in _sections(message)]
+    """The associations in the messages that ``list-sas`` has streamed, one in each, oldest first."""
+    found = [_ike(*each) for message in listed for each in islice(_sections(message), 1)]
     return sorted(found, key=lambda association: association.number)
 
 

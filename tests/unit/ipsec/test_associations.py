@@ -29,8 +29,13 @@ def test_a_responder_is_listed_without_the_initiator_key() -> None:
 
 
 def test_associations_come_in_the_order_in_which_they_were_made() -> None:
-    found = read_associations([{"a": {**IKE, "uniqueid": b"10"}, "b": {**IKE, "uniqueid": b"9"}}])
+    found = read_associations([{"a": {**IKE, "uniqueid": b"10"}}, {"b": {**IKE, "uniqueid": b"9"}}])
     assert [each.number for each in found] == [9, 10]
+
+
+def test_one_association_is_read_of_each_message() -> None:
+    """charon sends no more; half a megabyte of them in one message took a second."""
+    assert [each.name for each in read_associations([{"a": IKE, "b": IKE}])] == ["a"]
 
 
 def test_a_malformed_number_is_read_as_zero() -> None:

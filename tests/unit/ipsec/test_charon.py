@@ -18,7 +18,8 @@ from vici_peer import CHILD, IKE, send, serving
 from vici_peer import charon as peer
 
 from ryu_haslb.ipsec import charon
-from ryu_haslb.ipsec.charon import CharonError
+from ryu_haslb.ipsec.channel import MAX_EXCHANGE_SIZE, MAX_MESSAGE_SIZE
+from ryu_haslb.ipsec.charon import CharonError, vici_session
 
 LISTED = [{"l2tpmap-10": IKE}, {"other": {**IKE, "uniqueid": b"7", "child-sas": {}}}]
 
@@ -97,6 +98,45 @@ def endless(client: socket.socket) -> None:
 def test_a_peer_that_never_ends_its_answer_is_timed_out(serve: Callable[[socket.socket], None], tmp_path: Path) -> None:
     with serving(tmp_path / "vici", serve) as path:
         assert refusal(path)
+
+
+def message_of(size: int) -> Callable[[socket.socket], None]:
+    """A program that begins a message of this size, and sends no more: its length is enough."""
+
+    def serve(client: socket.socket) -> None:
+        client.recv(1 << 16)
+        client.sendall(struct.pack("!I", size))
+        client.recv(1)
+
+    return serve
+
+
+def test_a_message_that_is_larger_than_charon_sends_is_not_read(tmp_path: Path) -> None:
+    with serving(tmp_path / "vici", message_of(MAX_MESSAGE_SIZE + 1)) as path:
+        assert "a message of 524289 bytes: expected 524288 at most" in refusal(path)
+    with serving(tmp_path / "vici2", message_of(MAX_MESSAGE_SIZE)) as path:
+        assert "does not answer" in refusal(path)
+
+
+def test_an_exchange_of_many_messages_is_given_up(tmp_path: Path) -> None:
+    """They were read for as long as the time-out allowed, and taken apart after it."""
+    event = b"\x07\x07list-sa" + struct.pack("!BB1sH", 3, 1, b"k", 60_000) + bytes(60_000)
+
+    def serve(client: socket.socket) -> None:
+        client.recv(1 << 16)
+        send(client, Packet.EVENT_CONFIRM)
+        client.recv(1 << 16)
+        for _ in range(MAX_EXCHANGE_SIZE // len(event) + 2):
+            client.sendall(struct.pack("!I", len(event)) + event)
+        while client.recv(1 << 16):
+            pass
+
+    with (
+        serving(tmp_path / "vici", serve) as path,
+        pytest.raises(CharonError, match="does not speak vici: messages of more than 8388608 bytes"),
+        vici_session(path, 60.0) as session,
+    ):
+        list(session.list_sas())
 
 
 @pytest.mark.parametrize(
