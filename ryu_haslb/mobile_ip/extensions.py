@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.errors import InvalidValueError
 from ryu_haslb.mobile_ip.errors import MalformedMessage
@@ -90,8 +90,10 @@ UNCERTAIN = frozenset(range(1, 128)).difference(_REGISTERED_SHAPES)
 #: The shape of each extension type, by its number from 0 to 255. Those of :data:`UNCERTAIN` are encoded as short ones.
 SHAPES: tuple[Shape, ...] = tuple(_REGISTERED_SHAPES.get(number, _SHORT) for number in range(256))
 
-#: Places in a message at which an extension may begin that :func:`possible_nais` looks at.
-MAX_POSSIBLE_EXTENSIONS = 256
+#: Extensions of a message that are read until its NAI is found. One of a byte each would cost as much as 20 requests.
+MAX_EXTENSIONS: Final = 64
+#: Places in a message at which an extension may begin that :func:`possible_nais` looks at: a microsecond each.
+MAX_POSSIBLE_EXTENSIONS = 32
 
 
 class Span(NamedTuple):

@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple, Optional
 
 from ryu_haslb.mobile_ip.errors import MalformedMessage
-from ryu_haslb.mobile_ip.extensions import UNCERTAIN, ExtensionType, possible_nais, walk
+from ryu_haslb.mobile_ip.extensions import MAX_EXTENSIONS, UNCERTAIN, ExtensionType, possible_nais, walk
 
 REQUEST_TYPE = 1
 #: Bytes of a Registration Request before its extensions (RFC 5944 section 3.3).
@@ -111,11 +111,15 @@ def identity_of_request(payload: bytes) -> Optional[Identity]:
     Like it, this one does not read the extensions behind the NAI, which are for the home agent.
 
     :raises MalformedMessage: the payload is no Registration Request, or an extension before the NAI is malformed, or
-        has a type of unknown shape and leaves open which NAI the request has.
+        has a type of unknown shape and leaves open which NAI the request has; or there are more than
+        :data:`~ryu_haslb.mobile_ip.extensions.MAX_EXTENSIONS` before the NAI.
     """
     check_request_header(payload)
-    nai, offset = None, REQUEST_LENGTH
+    nai, offset, number = None, REQUEST_LENGTH, 0
     while nai is None and offset < len(payload):
+        number += payload[offset] != _NAI_TYPE
+        if number > MAX_EXTENSIONS:
+            raise MalformedMessage(offset, f"at most {MAX_EXTENSIONS} extensions")
         if payload[offset] in UNCERTAIN:
             nais = possible_nais(payload, offset, len(payload))
             if len(nais) != 1:

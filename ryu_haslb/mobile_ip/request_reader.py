@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, Union
 
-from ryu_haslb.mobile_ip.extensions import SHAPES, UNCERTAIN, ExtensionType, possible_nais
+from ryu_haslb.mobile_ip.extensions import MAX_EXTENSIONS, SHAPES, UNCERTAIN, ExtensionType, possible_nais
 from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH, REQUEST_TYPE, IdentityKind
 
 
@@ -23,7 +23,7 @@ class RequestFault(Enum):
     #: Shorter than the fixed part of a request.
     TRUNCATED = "truncated"
     #: An extension before the NAI reaches beyond the message, is shorter than its type requires, or has a type of
-    #: unknown shape and leaves open which NAI the message has.
+    #: unknown shape and leaves open which NAI the message has; or there are more than MAX_EXTENSIONS.
     MALFORMED_EXTENSION = "malformed_extension"
     #: Neither an NAI nor a home address.
     NO_IDENTITY = "no_identity"
@@ -53,12 +53,16 @@ def read_identity(  # noqa: PLR0911 - one return for each outcome
     offset = start + REQUEST_LENGTH
     if end < offset:
         return RequestFault.TRUNCATED
+    left = MAX_EXTENSIONS
     while offset < end:
         kind = data[offset]
         if kind == _NAI:  # nearly always the first extension
             content = offset + 2
             if content < end and content < (behind := content + data[offset + 1]) <= end:
                 return _NAI_KEY + data[content:behind]
+            return RequestFault.MALFORMED_EXTENSION
+        left -= 1
+        if left < 0:
             return RequestFault.MALFORMED_EXTENSION
         header = _HEADER[kind]
         if header < 2:

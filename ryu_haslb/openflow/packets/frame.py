@@ -61,9 +61,10 @@ def without_vlan_tag(frame: bytes) -> tuple[bytes, Optional[int]]:
     if frame[12:14] not in _VLAN_TAGS:
         return frame, None
     vlan = int.from_bytes(frame[14:16], "big") & 0xFFF
-    while frame[12:14] in _VLAN_TAGS:
-        frame = frame[:12] + frame[16:]
-    return frame, vlan
+    behind = 16
+    while frame[behind : behind + 2] in _VLAN_TAGS:  # a switch that lies may send thousands
+        behind += 4
+    return frame[:12] + frame[behind:], vlan
 
 
 def with_one_vlan_tag_at_most(frame: bytes) -> Optional[tuple[bytes, Optional[int]]]:

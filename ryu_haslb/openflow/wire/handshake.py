@@ -21,6 +21,8 @@ from ryu_haslb.openflow.wire.wire import (
 
 OFPT_FEATURES_REQUEST = 5
 _OFPHET_VERSIONBITMAP = 1
+#: Bytes of a bitmap that stand for a version: a header has 8 bits for it.
+_MAX_BITMAP = 256 // 8
 _HELLO = Struct("!BBHIHHI")
 _HELLO_ELEMENT = Struct("!HH")
 _FEATURES_REPLY = Struct("!8xQIBB")
@@ -47,7 +49,9 @@ def hello(xid: int) -> bytes:
 
 
 def offered_versions(message: bytes) -> Iterator[int]:
-    """The versions in the bitmap of a hello (section 7.5.1); none if it has no bitmap.
+    """The versions in the first bitmap of a hello (section 7.5.1); none if it has no bitmap.
+
+    Bits that stand for no version are not read: a hello may have half a million.
 
     Raises:
         ProtocolError: an element is cut short, or does not fit.
@@ -63,10 +67,11 @@ def offered_versions(message: bytes) -> Iterator[int]:
         if not _HELLO_ELEMENT.size <= length <= len(message) - offset:
             raise ProtocolError(f"a hello of {len(message)} bytes with an element of {length} bytes at byte {offset}")
         if kind == _OFPHET_VERSIONBITMAP:
-            for place in range(offset + _HELLO_ELEMENT.size, offset + length - 3, 4):
-                bits = int.from_bytes(message[place : place + 4], "big")
-                first = (place - offset - _HELLO_ELEMENT.size) * 8
-                yield from (first + bit for bit in range(32) if bits >> bit & 1)
+            bitmap = message[offset + _HELLO_ELEMENT.size : offset + length][:_MAX_BITMAP]
+            for place in range(0, len(bitmap) - 3, 4):
+                bits = int.from_bytes(bitmap[place : place + 4], "big")
+                yield from (place * 8 + bit for bit in range(32) if bits >> bit & 1)
+            return
         offset += length + 7 & ~7
 
 

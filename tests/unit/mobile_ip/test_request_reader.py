@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mobile_ip_samples import REQUEST_WIRE, REQUESTS
 
 from ryu_haslb.mobile_ip.errors import MalformedMessage
-from ryu_haslb.mobile_ip.extensions import SHAPES, UNCERTAIN
+from ryu_haslb.mobile_ip.extensions import MAX_EXTENSIONS, MAX_POSSIBLE_EXTENSIONS, SHAPES, UNCERTAIN
 from ryu_haslb.mobile_ip.identity import identity_of_request
 from ryu_haslb.mobile_ip.registration import RegistrationRequest
 from ryu_haslb.mobile_ip.request_reader import RequestFault, read_identity
@@ -69,6 +69,19 @@ def test_an_nai_out_of_an_extension_of_unknown_shape_is_never_taken(number: int)
 def test_a_request_of_many_extensions_of_unknown_shape_costs_little() -> None:
     """Both readings of each are followed, each place once: not one for each combination."""
     assert read(HEAD + b"\x64\x02\x00\x00" * 1000 + NAI) is RequestFault.MALFORMED_EXTENSION
+    assert read(HEAD + b"\x64\x06abcdef" * MAX_POSSIBLE_EXTENSIONS + NAI) is RequestFault.MALFORMED_EXTENSION
+    assert read(HEAD + b"\x64\x06abcdef" * (MAX_POSSIBLE_EXTENSIONS - 1) + NAI) == b"\x01anna"
+
+
+@pytest.mark.parametrize("extension", [b"\x00", b"\xfe\x00", b"\x28\x01\x00\x00"], ids=["padding", "short", "long"])
+@pytest.mark.parametrize("behind", [NAI, b""], ids=["NAI", "no NAI"])
+def test_a_request_of_many_extensions_costs_little(extension: bytes, behind: bytes) -> None:
+    expected = b"\x01anna" if behind else b"\0\x0a\xc8\x00\x07"
+    assert read(HEAD + extension * MAX_EXTENSIONS + behind) == expected
+    payload = HEAD + extension * (MAX_EXTENSIONS + 1) + behind
+    assert read(payload) is RequestFault.MALFORMED_EXTENSION
+    with pytest.raises(MalformedMessage):
+        identity_of_request(payload)
 
 
 def test_without_an_nai_the_home_address_identifies() -> None:

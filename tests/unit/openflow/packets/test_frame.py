@@ -169,6 +169,30 @@ def test_a_vlan_tag_is_removed_and_its_vlan_returned(tag: int | None, vlan: int 
     assert without_vlan_tag(bytes(frame)) == (bytes(Ether() / inner), vlan)
 
 
+class Counted(bytes):
+    """Bytes that count how many are copied of them, unless compiled code reads them."""
+
+    copied = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        if isinstance(found, int):
+            return found
+        Counted.copied += len(found)
+        return Counted(found)
+
+    def __add__(self, other: Any) -> Counted:
+        return Counted(super().__add__(other))
+
+
+def test_many_vlan_tags_cost_little() -> None:
+    """One copy of the frame for each tag took 50 ms of the event loop."""
+    inner = frame_of(HEAD + NAI)
+    frame = Counted(inner[:12] + b"\x81\0\0\7" + b"\x88\xa8\0\1" * 16_000 + inner[12:])
+    assert without_vlan_tag(frame) == (inner, 7)
+    assert Counted.copied < 2 * len(frame)
+
+
 @given(st.binary(max_size=120))
 def test_no_frame_raises_an_error(frame: bytes) -> None:
     for each in (without_vlan_tag(frame)[0], frame_of(HEAD + NAI)[:14] + frame):
