@@ -14,7 +14,7 @@ from typing import Optional
 
 import psutil
 
-from haslb_lab.agents.registrations import Registrations
+from haslb_lab.agents.home_agent_registrations import Registrations
 from haslb_lab.errors import ProgramError
 from ryu_haslb.configuration.home_agent_model import DfpAgentService
 from ryu_haslb.dfp.measurement import CallRate, free_share

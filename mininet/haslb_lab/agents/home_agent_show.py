@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from haslb_lab.agents.bindings import Binding
-from haslb_lab.agents.registrations import Traffic
+from haslb_lab.agents.home_agent_registrations import Traffic
 from haslb_lab.node.show_text import identification_text, json_lines, lifetime_text, remaining, remaining_text
 from ryu_haslb.mobile_ip.identity import IdentityKind
 from ryu_haslb.mobile_ip.registration import ReplyCode, describe_code

@@ -19,7 +19,7 @@ from typing import Optional
 from haslb_lab.agents import home_agent_show
 from haslb_lab.agents.bindings import BindingTable, Watch, unwatched
 from haslb_lab.agents.home_agent_dfp import Capacity, NodeWeight, dfp_agent
-from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Request
+from haslb_lab.agents.home_agent_registrations import HomeAgentAddresses, Registrations, Request
 from haslb_lab.node import program
 from haslb_lab.node.commands import Commands, Handler, in_lines
 from haslb_lab.node.control import Answer

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from haslb_lab.agents.batches import Batch, Purpose
 from haslb_lab.agents.bindings import BindingTable
 from haslb_lab.agents.foreign_agent import ForeignAgent, Outgoing, Policy
-from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Request
+from haslb_lab.agents.home_agent_registrations import HomeAgentAddresses, Registrations, Request
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import Flags, RegistrationReply, RegistrationRequest, ReplyCode

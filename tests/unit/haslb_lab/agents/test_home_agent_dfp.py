@@ -11,7 +11,7 @@ import pytest
 
 from haslb_lab.agents.bindings import BindingTable
 from haslb_lab.agents.home_agent_dfp import SAMI_MEMORY, Capacity, NodeWeight
-from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Request
+from haslb_lab.agents.home_agent_registrations import HomeAgentAddresses, Registrations, Request
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.identification import timestamp

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haslb_lab.agents.bindings import BindingTable
-from haslb_lab.agents.registrations import Answer, HomeAgentAddresses, Registrations, Request
+from haslb_lab.agents.home_agent_registrations import Answer, HomeAgentAddresses, Registrations, Request
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.extensions import Extension, nai_extension
 from ryu_haslb.mobile_ip.identification import timestamp
