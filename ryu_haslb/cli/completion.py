@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from ryu_haslb import product
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.cli.help import is_keyword, offers_of
+from ryu_haslb.cli.next_words import is_keyword, offers_of
 from ryu_haslb.cli.parsers import PARSERS
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
 from ryu_haslb.language.grammar import CommandError, expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Optional, TypeVar
 
-from ryu_haslb.cli.help import Offers
+from ryu_haslb.cli.next_words import Offers
 from ryu_haslb.configuration.ios.blocks import END, EXIT, ConfigurationMode
 from ryu_haslb.configuration.ios.commands import GLOBAL
 from ryu_haslb.configuration.ios.lines import OpenTextError, read_lines, split_line

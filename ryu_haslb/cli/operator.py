@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.help import help_lines, offers_of
+from ryu_haslb.cli.next_words import help_lines, offers_of
 from ryu_haslb.cli.reading_ahead import read_ahead
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
 from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN, PLAN_LINE, Executor

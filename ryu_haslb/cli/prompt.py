@@ -26,7 +26,7 @@ from prompt_toolkit.output import Output
 
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
-from ryu_haslb.cli.help import Offers, help_lines, is_keyword
+from ryu_haslb.cli.next_words import Offers, help_lines, is_keyword
 from ryu_haslb.language.grammar import CommandError
 from ryu_haslb.own_file import open_own
 

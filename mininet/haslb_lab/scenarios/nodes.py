@@ -15,7 +15,7 @@ from haslb_lab.node import control
 from haslb_lab.runner.network import marked_environment
 from haslb_lab.scenarios.state import Running, whole
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.cli.help import HELP_TIMEOUT, split
+from ryu_haslb.cli.next_words import HELP_TIMEOUT, split
 from ryu_haslb.cli.operator import Operator
 from ryu_haslb.control.command_table import Executor
 from ryu_haslb.control.protocol import ERROR_MARK

@@ -17,7 +17,7 @@ from prompt_toolkit.output import DummyOutput
 
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
-from ryu_haslb.cli.help import help_lines, offers_of
+from ryu_haslb.cli.next_words import help_lines, offers_of
 from ryu_haslb.cli.prompt import KeywordCompleter, Pasted, _History, command_lines, configuration_lines, history
 from ryu_haslb.language.grammar import CommandError
 
