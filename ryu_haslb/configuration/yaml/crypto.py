@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 import yaml
 
-from ryu_haslb.configuration.yaml.commands import CommandReader, Handler, read_already
+from ryu_haslb.configuration.yaml.command_reader import CommandReader, Handler, read_already
 from ryu_haslb.configuration.yaml.nodes import (
     NodeError,
     entries,

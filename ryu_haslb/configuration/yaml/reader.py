@@ -14,7 +14,7 @@ import yaml
 from ryu_haslb.configuration.checks import finish
 from ryu_haslb.configuration.draft import Draft, RealDraft, draft_of
 from ryu_haslb.configuration.model import Configuration, DfpAgent, Drain, RealServer
-from ryu_haslb.configuration.yaml.commands import Handler, read_already
+from ryu_haslb.configuration.yaml.command_reader import Handler, read_already
 from ryu_haslb.configuration.yaml.crypto import CryptoReader
 from ryu_haslb.configuration.yaml.nodes import (
     NodeError,
