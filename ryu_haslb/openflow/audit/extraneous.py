@@ -29,7 +29,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
     Purpose,
 )
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
-from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
+from ryu_haslb.openflow.neighbours.arp_storm_limit import MUTE_INTERVAL
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.wire.multipart import FlowStats, options_of

@@ -32,8 +32,8 @@ from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.flow_tables.standing_rules import mute_rules
-from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.neighbours.arp_probing import PROBE_INTERVAL
+from ryu_haslb.openflow.neighbours.arp_storm_limit import MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.neighbours.discovery_log import NeighbourLog
 from ryu_haslb.openflow.neighbours.places import Location, Place, Probe
 from ryu_haslb.openflow.neighbours.static_arp import static_entries

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Iterable
 from socket import inet_ntoa
 
-from ryu_haslb.openflow.neighbours.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, Storm
 from ryu_haslb.openflow.neighbours.arp_probing import HOLD_DOWN_INTERVAL
+from ryu_haslb.openflow.neighbours.arp_storm_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, Storm
 from ryu_haslb.openflow.neighbours.places import Event, Finding
 
 LOG = logging.getLogger(__name__)

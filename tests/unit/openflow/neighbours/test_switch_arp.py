@@ -10,13 +10,13 @@ from wired_switch import MACS, OTHER, PORTS, REALS, VIRTUAL, Wired, goes_to
 
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.flow_tables.pipeline import STORM_PURPOSES, Purpose
-from ryu_haslb.openflow.neighbours.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL
 from ryu_haslb.openflow.neighbours.arp_probing import (
     CHALLENGE_PROBE_INTERVAL,
     CHALLENGE_PROBES,
     CLAIM_INTERVAL,
     MAX_MOVES,
 )
+from ryu_haslb.openflow.neighbours.arp_storm_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL
 from ryu_haslb.openflow.neighbours.discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, RETRANSMISSION_INTERVAL

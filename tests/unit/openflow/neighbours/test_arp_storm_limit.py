@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_haslb.openflow.neighbours.arp_limit import (
+from ryu_haslb.openflow.neighbours.arp_storm_limit import (
     MAX_HOST_RATE,
     MAX_MUTED_HOSTS,
     MAX_PORT_RATE,
