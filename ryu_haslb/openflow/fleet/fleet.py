@@ -12,7 +12,7 @@ from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.fleet.connection import Connection
 from ryu_haslb.openflow.fleet.identity import is_proved, refusal
 from ryu_haslb.openflow.fleet.known_switches import KnownSwitches
-from ryu_haslb.openflow.fleet.real_server_prober import Prober
+from ryu_haslb.openflow.fleet.real_server_prober import RealServerProber
 from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
 from ryu_haslb.openflow.installation.installation import Clock
@@ -58,7 +58,7 @@ class Fleet:
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
         self._preloaded_lost: Mapping[int, Mapping[bytes, Location]] = {}
         self._records: Mapping[int, SwitchRecord] = {}
-        self._prober = Prober(self.switches, balancer)
+        self._prober = RealServerProber(self.switches, balancer)
         self._unrecovered: list[UnrecoveredSessions] = []
 
     def on_connected(self, transport: SwitchChannel) -> None:

@@ -1,4 +1,8 @@
-"""Asks real servers through the switches that reach them, when :mod:`ryu_haslb.slb.probing` says that it is time."""
+"""Sends the probes of real servers (``ip slb probe``), each through a switch that reaches the real server.
+
+:mod:`ryu_haslb.slb.probing` says when, and what an answer means; :mod:`ryu_haslb.openflow.probes.questions` sends a
+question through one switch, and believes or discards the answer.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ from ryu_haslb.slb.probing import Outcome, Target
 LOG = logging.getLogger(__name__)
 
 
-class Prober:
-    """Carries out the probes at all switches. Only a balancer that serves a switch asks there."""
+class RealServerProber:
+    """Sends the probes that are due, at all switches. Only a balancer that serves a switch sends them there."""
 
     def __init__(self, switches: Mapping[int, Switch], balancer: Balancer) -> None:
         self._switches = switches

@@ -32,7 +32,7 @@ class Storm(NamedTuple):
     mac: Optional[bytes] = None
 
 
-class ArpLimit:
+class ArpStormLimit:
     """Counts the packets of one switch. ``storms`` are those that have begun since they were last taken."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.flow_tables.standing_rules import mute_rules
 from ryu_haslb.openflow.neighbours.arp_probing import PROBE_INTERVAL
-from ryu_haslb.openflow.neighbours.arp_storm_limit import MUTE_INTERVAL, ArpLimit
+from ryu_haslb.openflow.neighbours.arp_storm_limit import MUTE_INTERVAL, ArpStormLimit
 from ryu_haslb.openflow.neighbours.discovery_log import NeighbourLog
 from ryu_haslb.openflow.neighbours.places import Location, Place, Probe
 from ryu_haslb.openflow.neighbours.static_arp import static_entries
@@ -79,7 +79,7 @@ class NeighbourDiscovery:
         self._to_spread: dict[bytes, Iterator[bytes]] = {}
         self._allowance, self._allowed_at = float(MAX_SPREAD_BURST), 0.0
         self._log = NeighbourLog(datapath_id)
-        self.limit = ArpLimit()
+        self.limit = ArpStormLimit()
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
