@@ -16,6 +16,8 @@ another host. The older connection decides it::
 A connection that waits has no handler: nothing is sent to it but an echo request and answers to its own, and nothing
 else that it sends has an effect. Several may wait for one id. Those that have answered their echo request come first,
 then those from the host that the switch was first served from, then the newest: that host may have lost an earlier one.
+
+A served switch that falls silent without a rival is found by its barriers (:data:`.connection.BARRIER_TIMEOUT`).
 """
 
 from __future__ import annotations
