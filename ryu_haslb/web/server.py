@@ -1,4 +1,8 @@
-"""The HTTP server of the balancer: its listener, and a green thread for each client."""
+"""The HTTP server of the balancer: its listener, and a green thread for each client.
+
+:mod:`.protocol` reads each request and has the time limits; :mod:`.clients` decides which connection goes when there
+are too many.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What goes wrong in a simulated world, as data: a history is a list of faults."""
+"""What goes wrong in a simulated world, as data: a history is a list of faults.
+
+:mod:`simulation.random_history` draws those of a random world, :mod:`simulation.random_cluster` those of a cluster.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """The simulated switch: what it holds, and whom it reports to.
 
 It executes what it is sent, from the bytes alone, as Open vSwitch 3.1 does; ``tests/lab`` plays the same messages to
-both. It shares no code with the product. :class:`Capabilities` say what it lacks. Its control plane is in
-:mod:`simulation.switch_connection`, :mod:`simulation.work_queue`, :mod:`simulation.flow_mods` and
-:mod:`simulation.statistics`, its data plane in :mod:`simulation.datapath` and :mod:`simulation.flow_table`.
+both. It shares no code with the product. :class:`simulation.datapath.Capabilities` say what it lacks.
+
+Its control plane is in :mod:`simulation.switch_connection`, :mod:`simulation.work_queue`, :mod:`simulation.flow_mods`
+and :mod:`simulation.statistics`, its data plane in :mod:`simulation.datapath` and :mod:`simulation.flow_table`.
 """
 
 from __future__ import annotations

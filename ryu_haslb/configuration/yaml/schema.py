@@ -1,7 +1,8 @@
 """The JSON Schema of the YAML form (draft 2020-12), for editors and for checks without a balancer.
 
 Ranges and texts are those of the IOS commands that the keys stand for. A schema cannot know everything that the reader
-checks, such as whether a farm exists: ``haslb check`` has the last word.
+checks, such as whether a farm exists: ``haslb check`` has the last word. :mod:`.reader` and :mod:`.crypto` read what is
+described here, :mod:`.writer` writes it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 Nothing is assumed of a switch that can be asked for or tried. What is found out is valid for one connection: the switch
 may be replaced or upgraded between two. ``docs/switches.md`` has this table for operators, generated from it.
 
+The code of what is done without it is in :mod:`..flow_tables.layout` (NORMAL, FLOOD, metadata, a second table),
+:mod:`..delivery.table_output`, :mod:`..delivery.transactions` (bundles), :mod:`..overload.meters`,
+:mod:`..roles.mastership` and :mod:`..recovery.follower` (the flow monitor).
+
 The balancer finds out some rows while it serves (:data:`IN_SERVICE`). ``haslb switch-test`` tries all of them
 (:mod:`ryu_haslb.switch_test`).
 """

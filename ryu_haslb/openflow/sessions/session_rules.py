@@ -1,5 +1,7 @@
 """The session rules of one switch: one rule per session, installed in bundles after the sessions' first requests.
 
+What such a rule matches and rewrites is in :mod:`..flow_tables.pipeline` (``session_match``, ``session_rewrites``).
+
 A session's first request does not wait for the rule: a packet-out forwards it. Rules are collected and sent every few
 milliseconds. When many sessions begin at once, a switch can keep up with bundles but not with single flow-mods::
 
