@@ -21,7 +21,14 @@ from ryu_haslb.openflow.wire.flow_monitor import (
     is_flow_monitor_reply,
 )
 from ryu_haslb.openflow.wire.multipart import has_more
-from ryu_haslb.openflow.wire.role import UNDEFINED_GENERATION, ControllerRole, RoleReply, read_role_reply, role_request
+from ryu_haslb.openflow.wire.role import (
+    ASKED_GENERATION,
+    UNDEFINED_GENERATION,
+    ControllerRole,
+    RoleReply,
+    read_role_reply,
+    role_request,
+)
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_SOURCES, TO_CONTROLLER, UDP_FIELDS, Bench, datagram, rule
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 from ryu_haslb.switch_test.rule_trials import numbered_rule, present_by_source
@@ -122,9 +129,11 @@ def roles(bench: Bench) -> Script[Outcome]:
 
     MASTER is not asked for: it would take that role from another controller.
     """
-    now = yield from _ask_role(ControllerRole.NOCHANGE, 0)
+    now = yield from _ask_role(ControllerRole.NOCHANGE, ASKED_GENERATION)
     if isinstance(now, Outcome):
         return now
+    if now.generation == ASKED_GENERATION:
+        return ignored("a role reply repeats the generation of the request, and does not say the switch's own")
     generation = 0 if now.generation == UNDEFINED_GENERATION else now.generation
     slave = yield from _ask_role(ControllerRole.SLAVE, generation)
     if isinstance(slave, Outcome):

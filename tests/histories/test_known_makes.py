@@ -37,7 +37,8 @@ CPQD: dict[str, Any] = {
         ("obeys_miss_send_len", True),
     ),
 }
-#: A rule that is added again keeps its cookie and its age; the data plane runs behind the control plane.
+#: A rule that is added again keeps its cookie and its age; the data plane runs behind the control plane; a role reply
+#: repeats the generation of the request, and a new MASTER leaves the former one MASTER.
 LAGOPUS: dict[str, Any] = {
     "normal": "ignored",
     "make": "Lagopus project",
@@ -51,6 +52,8 @@ LAGOPUS: dict[str, Any] = {
         ("strict_deletion_by_cookie", False),
         ("checks_ports", True),
         ("flow_mod_lag", 0.01),
+        ("repeats_generation", True),
+        ("demotes_master", False),
     ),
 }
 MAKES = pytest.mark.parametrize("make", [CPQD, LAGOPUS], ids=["CPqD", "Lagopus"])

@@ -106,6 +106,12 @@ class Capabilities:
     keeps_replaced: bool = False
     #: Whether a role request with an older generation is rejected.
     checks_generation: bool = True
+    #: Whether every generation is rejected as older than the one of the switch, which is none (some forks of BOFUSS).
+    rejects_generations: bool = False
+    #: Whether a role reply has the generation of the request in place of the switch's (Lagopus).
+    repeats_generation: bool = False
+    #: Whether a new MASTER makes the former one a SLAVE (in Lagopus it does not).
+    demotes_master: bool = True
     #: Whether set-field corrects the checksums of IPv4 and UDP.
     corrects_checksums: bool = True
     #: set-field updates a UDP checksum of zero as well, which says that there is none.

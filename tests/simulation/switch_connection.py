@@ -269,10 +269,12 @@ class SwitchConnection:
         if role in (ROLE_MASTER, ROLE_SLAVE):
             known = self._switch.generation
             is_checked = self._switch.capabilities.checks_generation
+            if self._switch.capabilities.rejects_generations:
+                raise MalformedError(11, 0)
             if is_checked and known is not None and (generation - known) & 0xFFFFFFFFFFFFFFFF >= 1 << 63:
                 raise MalformedError(11, 0)  # OFPET_ROLE_REQUEST_FAILED, OFPRRFC_STALE
             self._switch.generation = generation
-        if role == ROLE_MASTER:
+        if role == ROLE_MASTER and self._switch.capabilities.demotes_master:
             for other in self._switch.connections:
                 if other is not self and other.role == ROLE_MASTER:
                     other.role = ROLE_SLAVE
@@ -282,6 +284,8 @@ class SwitchConnection:
             self.role = role
             self.generation = generation if role == ROLE_MASTER else None
         current = self._switch.generation if self._switch.generation is not None else 0xFFFFFFFFFFFFFFFF
+        if self._switch.capabilities.repeats_generation:
+            current = generation
         self.send(ROLE_REPLY, self.role.to_bytes(4, "big") + bytes(4) + current.to_bytes(8, "big"), xid)
 
     def _async_masks(self) -> bytes:

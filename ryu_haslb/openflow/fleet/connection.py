@@ -159,6 +159,14 @@ class Connection:
             if self.transport.tables > Table.SESSIONS:
                 self._follower.begin(was_leading, self._clock())
 
+    def on_forgotten(self) -> None:
+        """The switch, or what is between, has begun anew behind this connection: rules and replies may be lost."""
+        LOG.warning(
+            "Switch %016x has forgotten that this balancer is master; closing the connection, to begin anew",
+            self.transport.id,
+        )
+        self.transport.close()
+
     @property
     def is_serving(self) -> bool:
         """False while another balancer serves the switch, and once it was left or retired or rejected our rules."""

@@ -17,7 +17,16 @@ from typing import Optional, Protocol
 
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.role import ControllerRole, RoleReply, read_role_reply, read_role_status, role_request
+from ryu_haslb.openflow.wire.role import (
+    ASKED_GENERATION,
+    UNDEFINED_GENERATION,
+    ControllerRole,
+    RoleReply,
+    read_role_reply,
+    read_role_status,
+    role_question,
+    role_request,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -42,6 +51,9 @@ class Listener(Protocol):
     def on_mastership_lost(self) -> None:
         """Another balancer serves the switch, or has begun to: do nothing to it."""
 
+    def on_forgotten(self) -> None:
+        """The switch has forgotten what it was told over this connection."""
+
 
 class Arbiter(ABC):
     """Decides over one connection whether this balancer serves the switch, and tells a :class:`Listener`.
@@ -65,7 +77,7 @@ class Arbiter(ABC):
         """Ask for role and generation, and what else the decision needs."""
         self._asked_at, self._answer = now, None
         self._question = {"role": self._channel.next_xid()}
-        question = role_request(self._question["role"], ControllerRole.NOCHANGE) + self._further_question()
+        question = role_question(self._question["role"]) + self._further_question()
         self._question["end"] = self._channel.next_xid()
         self._channel.transmit(question + wire.barrier_request(self._question["end"]))
 
@@ -125,7 +137,8 @@ class Arbiter(ABC):
 
     def _on_role_reply(self, xid: int, reply: RoleReply, now: float) -> bool:
         if xid == self._question.get("role"):
-            self._answer = reply
+            says_generation = reply.generation != ASKED_GENERATION
+            self._answer = reply if says_generation else reply._replace(generation=UNDEFINED_GENERATION)
             self._on_part("role", now)
         elif xid == self._change_xid:
             self._change_xid = None

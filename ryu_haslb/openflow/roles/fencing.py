@@ -204,6 +204,13 @@ class FencedMastership(Arbiter):
             return
         self._at_switch = None if answer.generation == UNDEFINED_GENERATION else answer.generation
         self._role_at_switch = answer.role
+        if self.role is Role.MASTER and answer.role == ControllerRole.EQUAL:
+            self._listener.on_forgotten()
+            return
+        if self._at_switch is None and self._leadership.is_leading and self._rejected == self._leadership.generation:
+            self._has_roles = False  # it knows no generation, and rejects one as older all the same
+            self._follow_without_roles()
+            return
         if self.role is Role.MASTER and answer.role != ControllerRole.MASTER:
             self._lose(now)
         if self._at_switch is not None and self._at_switch > self._leadership.generation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ryu_haslb.openflow.flow_tables.pipeline import Table, no_packet
 from ryu_haslb.openflow.wire import wire
@@ -96,11 +96,10 @@ def request(xid: int) -> bytes:
     return flow_stats_request(xid, Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK)
 
 
-def read(message: bytes) -> Optional[Lease]:
-    """The lease in the reply, the youngest of two; None if there is none.
+def read(message: bytes) -> list[Lease]:
+    """The leases in one part of the reply: up to two, with the priorities of both turns.
 
     Raises:
         MalformedMessage: the message is cut short, or a length inside of it does not fit.
     """
-    found = [Lease(cookie >> 32, seconds) for cookie, seconds in flow_ages(message) if has_cookie(cookie)]
-    return min(found, key=lambda each: each.age, default=None)
+    return [Lease(cookie >> 32, seconds) for cookie, seconds in flow_ages(message) if has_cookie(cookie)]

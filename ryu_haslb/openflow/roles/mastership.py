@@ -10,6 +10,7 @@ balancer asks for MASTER; the lease (:mod:`.lease`) decides that::
                     no lease, given up, too old, or our own    -> CLAIMING: MASTER with the next generation -> MASTER
                     another balancer's                         -> SLAVE with this generation -> WAITING
                     the switch has no roles                    -> UNFENCED: served as if no other balancer existed
+                    the switch rejects every generation        -> UNFENCED
     MASTER  -> renews the lease every second
                another balancer has become MASTER              -> WAITING
     WAITING -> asks twice a second
@@ -20,6 +21,10 @@ and asks for MASTER only when the other has not renewed its lease for :data:`LEA
 loses the switch repeatedly (for example because the switch does not accept the lease), it waits twice as long each time
 after the first. When two claim in the same moment, the switch puts them in order: the later one is MASTER, and the
 other one is notified (role status, IS_SLAVE, or the answer to its next question) and waits.
+
+Some switches (Lagopus) let the former MASTER be MASTER as well. So a master looks for leases of others as well, and
+waits when its own one is gone, or the holder of the other one has the higher number. One that did not renew its lease
+for :data:`LEASE_TIMEOUT`, since it was suspended for example, looks before it renews it.
 """
 
 from __future__ import annotations
@@ -46,6 +51,9 @@ QUESTION_INTERVAL = 0.5
 LEASE_TIMEOUT = 5.0
 #: The longest such time, of a balancer that has lost the switch repeatedly.
 MAX_LEASE_TIMEOUT = 320.0
+#: The generations that are asked for, one after the other, where the switch does not say which one it has seen: the
+#: later one is newer than all that are likely to have been seen.
+_BLIND_GENERATIONS = (0, 1 << 62)
 
 
 class Mastership(Arbiter):
@@ -59,10 +67,11 @@ class Mastership(Arbiter):
         self._timeout = LEASE_TIMEOUT
         self._has_lost = False
         self._turn = 0
-        self._lease: Optional[Lease] = None
+        self._leases: list[Lease] = []
         self._is_lease_readable = True
         self._absent_since: Optional[float] = None
         self._claimed: Optional[int] = None
+        self._blind_claims = 0
         self._renewed_at = 0.0
         self._others_served = False
 
@@ -70,7 +79,7 @@ class Mastership(Arbiter):
         """Do what is due: renew the lease, or ask."""
         if self.role in (Role.UNFENCED, Role.NONE):
             return
-        if self.role is Role.MASTER and now - self._renewed_at >= RENEWAL_INTERVAL:
+        if self.role is Role.MASTER and RENEWAL_INTERVAL <= now - self._renewed_at < LEASE_TIMEOUT:
             self._renew(now)
         interval = RENEWAL_INTERVAL if self.role is Role.MASTER else QUESTION_INTERVAL
         if self._question:
@@ -89,7 +98,7 @@ class Mastership(Arbiter):
         if kind != wire.OFPT_MULTIPART_REPLY or xid != self._question.get("lease"):
             return super().on_message(kind, xid, message, now)
         try:
-            self._lease = lease.read(message) or self._lease
+            self._leases += lease.read(message)
             if not has_more(message):
                 self._on_part("lease", now)
         except wire.MalformedMessage as error:
@@ -102,7 +111,7 @@ class Mastership(Arbiter):
         return super().on_error(xid, error, now)
 
     def _further_question(self) -> bytes:
-        self._lease = None
+        self._leases = []
         self._question["lease"] = self._channel.next_xid()
         return lease.request(self._question["lease"])
 
@@ -123,23 +132,33 @@ class Mastership(Arbiter):
             self._on_change_rejected(now)
 
     def _on_change_rejected(self, now: float) -> None:
-        """Another balancer was faster, or the switch has given another role."""
-        self._claimed = None
-        self.role = Role.ASKING
+        """Another balancer was faster, or the switch has given another role. Without SLAVE this one waits as EQUAL."""
+        if self._claimed is not None:
+            self._claimed = None
+            self.role = Role.ASKING
 
     def _decide(self, answer: Optional[RoleReply], now: float) -> None:
-        found = self._lease
+        found = min(self._leases, key=lambda each: each.age, default=None)
         if answer is None:
             if self.role is Role.ASKING:
-                self._serve_unfenced()
+                self._serve_unfenced("has no controller roles")
         elif self.role is Role.MASTER:
-            if answer.role != ControllerRole.MASTER:
+            if answer.role == ControllerRole.EQUAL:
+                self._listener.on_forgotten()
+            elif answer.role != ControllerRole.MASTER or self._is_another_master():
                 self._lose(now)
+            elif now - self._renewed_at >= LEASE_TIMEOUT:
+                self._renew(now)
         elif self.role in (Role.ASKING, Role.WAITING):
             if self._is_free(found, now):
                 self._claim(answer.generation, found)
             elif self.role is Role.ASKING:
                 self._wait(answer.generation)
+
+    def _is_another_master(self) -> bool:
+        """Whether another balancer serves the switch as well, and this one is the one to wait."""
+        fresh = {each.holder for each in self._leases if each.age < LEASE_TIMEOUT} - {lease.NO_HOLDER}
+        return bool(fresh) and (self._holder not in fresh or self._holder < max(fresh))
 
     def _is_free(self, found: Optional[Lease], now: float) -> bool:
         """Whether no other balancer serves the switch."""
@@ -155,11 +174,18 @@ class Mastership(Arbiter):
         return self._is_lease_readable and now - self._absent_since >= self._timeout
 
     def _claim(self, generation: int, found: Optional[Lease]) -> None:
-        foreign = found is not None and found.holder not in (self._holder, lease.NO_HOLDER)
-        since = self.generation is not None and generation != UNDEFINED_GENERATION
+        is_told = generation != UNDEFINED_GENERATION
+        if not is_told and self._blind_claims == len(_BLIND_GENERATIONS):
+            self._serve_unfenced("rejects every generation, as if it had no controller roles")
+            return
+        # A switch that restarted knows no generation, but no lease either: then no other balancer has served it.
+        own = (self._holder,) if self.generation is not None and not is_told else (self._holder, lease.NO_HOLDER)
+        foreign = found is not None and found.holder not in own
+        since = self.generation is not None and is_told
         self._others_served = foreign or (since and is_newer(generation, self.generation or 0))
         self.role = Role.CLAIMING
-        self._claimed = next_generation(generation)
+        self._claimed = next_generation(generation) if is_told else _BLIND_GENERATIONS[self._blind_claims]
+        self._blind_claims = 0 if is_told else self._blind_claims + 1
         self._change(ControllerRole.MASTER, self._claimed)
 
     def _wait(self, generation: int) -> None:
@@ -168,12 +194,12 @@ class Mastership(Arbiter):
             "Switch %016x is served by another balancer; waiting, and taking over %g s after that one has ended",
             *(self._datapath_id, LEASE_TIMEOUT),
         )
-        self._change(ControllerRole.SLAVE, generation)
+        self._change(ControllerRole.SLAVE, 0 if generation == UNDEFINED_GENERATION else generation)
         self._listener.on_mastership_lost()
 
     def _become_master(self, generation: int, now: float) -> None:
         self.role, self.generation, self._claimed = Role.MASTER, generation, None
-        self._asked_at, self._absent_since = now, None
+        self._asked_at, self._absent_since, self._blind_claims = now, None, 0
         for _ in range(2):  # the lease of the one before may have either priority
             self._renew(now)
         LOG.info("Switch %016x: this balancer is master (generation %d)", self._datapath_id, generation)
@@ -193,10 +219,10 @@ class Mastership(Arbiter):
         )
         self._listener.on_mastership_lost()
 
-    def _serve_unfenced(self) -> None:
+    def _serve_unfenced(self, why: str) -> None:
         self.role = Role.UNFENCED
         LOG.info(  # with each connection; the warning that it lacks roles comes once
-            "Switch %016x has no controller roles: a second balancer would dispatch every request again; run only one",
-            self._datapath_id,
+            "Switch %016x %s: a second balancer would dispatch every request again; run only one",
+            *(self._datapath_id, why),
         )
         self._listener.on_mastership(False)

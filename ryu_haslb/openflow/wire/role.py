@@ -15,6 +15,8 @@ ONF_ET_ROLE_STATUS = 1911
 
 #: The generation that a switch reports before any controller has given it one: all bits are set.
 UNDEFINED_GENERATION = 0xFFFFFFFFFFFFFFFF
+#: The generation of a question, which a switch is to ignore. One that repeats it (Lagopus) does not say its own.
+ASKED_GENERATION = 0xA5C0_0000_0000_51B7
 
 _ROLE_REQUEST = Struct("!BBHII4xQ")
 _ROLE_REPLY = Struct("!8xI4xQ")
@@ -40,6 +42,11 @@ class RoleReply(NamedTuple):
 def role_request(xid: int, role: ControllerRole, generation: int = 0) -> bytes:
     """Ask for a role. The switch rejects MASTER and SLAVE with an older generation than its own (OFPRRFC_STALE)."""
     return _ROLE_REQUEST.pack(OFP_VERSION, OFPT_ROLE_REQUEST, _ROLE_REQUEST.size, xid, role, generation)
+
+
+def role_question(xid: int) -> bytes:
+    """Ask which role this connection has, and which generation the switch has seen."""
+    return role_request(xid, ControllerRole.NOCHANGE, ASKED_GENERATION)
 
 
 def read_role_reply(message: bytes) -> RoleReply:

@@ -82,6 +82,8 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"flow_statistics": False}, C.FLOW_STATISTICS),
     ({"max_packet_in": 128}, C.PACKET_IN),
     ({"checks_generation": False}, C.ROLES),
+    ({"repeats_generation": True}, C.ROLES),
+    ({"rejects_generations": True}, C.ROLES),
     ({"flow_mod_lag": 2.0}, C.BARRIERS),
 ]
 #: The modes that cannot be used without a capability, and those that are used with less.

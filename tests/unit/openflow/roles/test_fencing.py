@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import (
@@ -23,9 +23,10 @@ from simulation.switch_connection import SwitchConnection
 class Bench:
     """A simulated switch, and the members that connect to it."""
 
-    def __init__(self, roles: bool = True) -> None:
+    def __init__(self, roles: bool = True, **capabilities: Any) -> None:
         self.clock = Clock()
-        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, Capabilities(roles=roles))
+        can = Capabilities(roles=roles, **capabilities)
+        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, can)
 
     def run(self, seconds: float, *members: Member) -> None:
         """Let time pass; members tick ten times a second."""
@@ -60,6 +61,9 @@ class Member:
 
     def on_mastership_lost(self) -> None:
         self.events.append("wait")
+
+    def on_forgotten(self) -> None:
+        self.events.append("begin anew")
 
     def transmit(self, message: bytes) -> None:
         self.link.receive(message)
@@ -271,6 +275,9 @@ class LyingSwitch:
     def on_mastership_lost(self) -> None:
         self.events.append("wait")
 
+    def on_forgotten(self) -> None:
+        self.events.append("begin anew")
+
     def next_xid(self) -> int:
         self.xid += 1
         return self.xid
@@ -293,6 +300,23 @@ class LyingSwitch:
                     self.mastership.on_message(wire.OFPT_ROLE_REPLY, xid, bytes(reply), 0.0)
                 else:
                     self.mastership.on_message(wire.OFPT_BARRIER_REPLY, xid, b"", 0.0)
+
+
+def test_a_switch_that_rejects_every_generation_is_served_by_the_leader_alone() -> None:
+    """It says that it knows none, so the cluster cannot go on to a newer one."""
+    bench = Bench(rejects_generations=True)
+    leader, other = Member(bench, leads_with=3), Member(bench)
+    bench.run(10, leader, other)
+    assert (leader.events[-1], leader.mastership.role) == ("serve, and read anew", Role.UNFENCED)
+    assert (other.events, other.mastership.role) == (["wait"], Role.WAITING)
+
+
+def test_a_leader_that_the_switch_has_forgotten_begins_anew() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    leader.link.role = ControllerRole.EQUAL
+    bench.run(QUESTION_INTERVAL, leader)
+    assert leader.events == ["serve", "begin anew"]
 
 
 def test_a_switch_that_gives_another_role_than_master_is_asked_again_by_the_timer_alone() -> None:

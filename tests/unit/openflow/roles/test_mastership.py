@@ -52,6 +52,9 @@ class Balancer:
     def on_mastership_lost(self) -> None:
         self.events.append("wait")
 
+    def on_forgotten(self) -> None:
+        self.events.append("begin anew")
+
     def transmit(self, message: bytes) -> None:
         self._link.receive(message)
 
@@ -241,6 +244,99 @@ def test_a_switch_that_gives_another_role_than_master_is_asked_again() -> None:
     assert balancer.events == []
     bench.run(2 * QUESTION_INTERVAL, balancer)
     assert (balancer.events, balancer.mastership.role) == (["serve"], Role.MASTER)
+
+
+def test_a_switch_that_does_not_demote_the_former_master_has_one_all_the_same_when_that_one_wakes_up() -> None:
+    """Lagopus. It was suspended, and another one has taken over: it looks before it renews its lease."""
+    bench = Bench(demotes_master=False, repeats_generation=True)
+    first, later = Balancer(bench, 9), Balancer(bench, 2)
+    bench.run(10.0, first, later)
+    bench.run(LEASE_TIMEOUT + 1.0, later)
+    assert later.events == ["wait", "serve, and read anew"]
+    bench.run(60.0, first, later)
+    assert (first.events, later.events) == (["serve", "wait"], ["wait", "serve, and read anew"])
+
+
+def test_of_two_masters_one_waits() -> None:
+    """They have claimed in the same moment, and the switch has made both of them MASTER."""
+    bench = Bench(demotes_master=False)
+    both = [Balancer(bench, 1), Balancer(bench, 2)]
+    for each, connection in zip(both, bench.switch.connections):
+        connection.role = ControllerRole.MASTER
+        each.mastership._become_master(0, bench.clock.now)
+    bench.run(100.0, *both)
+    assert [each.mastership.role for each in both] == [Role.WAITING, Role.MASTER]
+    assert both[1].events.count("wait") <= 1
+
+
+def test_a_master_alone_that_was_suspended_goes_on() -> None:
+    bench = Bench()
+    only = Balancer(bench, 1)
+    bench.run(LEASE_TIMEOUT + 10.0)
+    bench.run(1.0, only)
+    assert (only.events, only.mastership.role) == (["serve"], Role.MASTER)
+    (_, age), *_ = [(flow.cookie, bench.clock.now - flow.installed) for flow in bench.switch.datapath.tables[0]][::-1]
+    assert age < LEASE_TIMEOUT
+
+
+def test_a_switch_that_does_not_say_its_generation_has_a_slave_that_waits(caplog: pytest.LogCaptureFixture) -> None:
+    """Lagopus repeats the generation of the question; SLAVE with an older one than that of the master is rejected."""
+    bench = Bench(repeats_generation=True)
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(60.0, first, later)
+    assert [each.role for each in bench.switch.connections] == [ControllerRole.MASTER, ControllerRole.SLAVE]
+    assert caplog.text.count("is served by another balancer; waiting") == 1
+
+
+def test_a_switch_that_does_not_say_its_generation_is_served_though_it_has_seen_others() -> None:
+    """A cluster has served it before, whose generations go on."""
+    bench = Bench(repeats_generation=True)
+    bench.switch.generation = 70
+    balancer = Balancer(bench, 1)
+    bench.run(2.0, balancer)
+    assert (balancer.events, balancer.mastership.role) == (["serve"], Role.MASTER)
+
+
+def test_sessions_are_read_anew_where_generations_do_not_say_that_another_has_served() -> None:
+    bench = Bench(repeats_generation=True)
+    first = Balancer(bench, 1)
+    bench.run(1.0, first)
+    first.leave()
+    later = Balancer(bench, 2)
+    bench.run(LEASE_TIMEOUT + 2.0, later)
+    for message in later.mastership.give_up(99):
+        later.transmit(message)
+    later.leave()
+    assert Balancer(bench, 1, first.mastership.generation).events == ["serve, and read anew"]
+
+
+def test_a_balancer_whose_slave_is_rejected_waits_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    first = Balancer(bench, 1)
+    bench.switch.capabilities.rejects_generations = True
+    later = Balancer(bench, 2)
+    bench.run(60.0, first, later)
+    assert (first.events, later.events) == (["serve"], ["wait"])
+    assert caplog.text.count("is served by another balancer; waiting") == 1
+
+
+def test_a_switch_that_rejects_every_generation_is_served_as_if_it_had_no_roles(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    balancer = Balancer(bench := Bench(rejects_generations=True), 1)
+    bench.run(10.0, balancer)
+    assert (balancer.events, balancer.mastership.role) == (["serve"], Role.UNFENCED)
+    assert "rejects every generation" in caplog.text
+
+
+def test_a_master_that_the_switch_has_forgotten_begins_anew() -> None:
+    """The switch restarted behind a relay (BOFUSS), which keeps the connection: no other balancer makes it EQUAL."""
+    bench = Bench()
+    balancer = Balancer(bench, 1)
+    bench.switch.connections[0].role = ControllerRole.EQUAL
+    bench.run(RENEWAL_INTERVAL, balancer)
+    assert balancer.events == ["serve", "begin anew"]
 
 
 def test_a_malformed_reply_is_ignored() -> None:
