@@ -13,6 +13,7 @@ from ryu_haslb.openflow.capabilities.capabilities import Capabilities
 from ryu_haslb.openflow.capabilities.layout_choice import NormalSeen, SwitchingSource
 from ryu_haslb.openflow.capabilities.self_description import Reported
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
+from ryu_haslb.openflow.delivery.accepted_rules import AcceptedRules
 from ryu_haslb.openflow.delivery.table_output import PROBE_TAG
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables.layout import Layout
@@ -49,7 +50,8 @@ class Switch:
 
     ``record`` holds the results of a ``switch-test`` on record. ``switching_source`` says what has decided how the
     switch forwards, ``normal_seen`` what the counters of its ports have shown about that. ``served_since`` is the time
-    of the last :meth:`connect`, ``lost_because`` the reason why it is not served any more. ``path`` handles its
+    of the last :meth:`connect`, ``lost_because`` the reason why it is not served any more, ``rejection`` the error with
+    which it rejects the standing rules of the configuration in force. ``path`` handles its
     packet-ins.
     """
 
@@ -72,6 +74,8 @@ class Switch:
         self.reported = Reported()
         self.address = ""
         self.standing_rules = 0
+        self.accepted_rules = AcceptedRules()
+        self.rejection = ""
         self.capabilities = Capabilities(datapath_id)
         self._learned = Numbers()
         self._balancer = balancer
@@ -189,6 +193,7 @@ class Switch:
             lambda sessions: self._remember(sessions, now),
         )
         self.has_keys = False
+        self.accepted_rules.forget()
         self.rules.forget()
         self.unrecovered.forget()
 

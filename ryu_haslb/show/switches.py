@@ -56,6 +56,11 @@ class SwitchFacts(TypedDict):
     chassis_address: Annotated[str, "Ethernet address with which it answers for virtual addresses."]
     neighbours: Annotated[list[str], "Each home agent, or router to one, that ARP has found there: its port and VLAN."]
     standing_rules: Annotated[Count, "Standing rules that it has accepted."]
+    standing_rules_rejected: Annotated[
+        str,
+        "Why it rejects those of the configuration in force, as OpenFlow names the error: it goes on with former ones, "
+        "or is not served; empty if it does not.",
+    ]
     addresses_learned: Annotated[Count, "Addresses in its learning table."]
     packet_ins: Annotated[Count, "Packet-ins over this connection."]
     barrier_round_trip: Annotated[Optional[Seconds], "Time that the last barrier took; null before the first reply."]
@@ -150,6 +155,7 @@ def facts_of(switch: Switch, now: float) -> SwitchFacts:
         "chassis_address": chassis_address(switch.datapath_id).hex(":"),
         "neighbours": [_place(address, at) for address, at in sorted(switch.adjacencies.found().items())],
         "standing_rules": switch.standing_rules if is_served else 0,
+        "standing_rules_rejected": switch.rejection,
         "addresses_learned": 0 if switch.learning is None else len(switch.learning),
         "packet_ins": channel.latency.count if isinstance(channel, _Measured) else 0,
         "barrier_round_trip": switch.admission.backlog.round_trip,
@@ -173,7 +179,9 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  reports: {sizes}, groups = {_known(row['max_groups'])}"
         yield f"  chassis address = {row['chassis_address']}, home agents = {', '.join(row['neighbours']) or 'none'}"
         trip = "unknown" if row["barrier_round_trip"] is None else f"{1000 * row['barrier_round_trip']:.1f} ms"
-        yield f"  standing rules = {row['standing_rules']}, packet-ins = {row['packet_ins']}, barrier = {trip}"
+        rejected = row["standing_rules_rejected"]
+        standing = f"{row['standing_rules']}" + (f" (new ones are rejected: {rejected})" if rejected else "")
+        yield f"  standing rules = {standing}, packet-ins = {row['packet_ins']}, barrier = {trip}"
         lag = "unknown" if row["lag"] is None else f"{row['lag']:.3f} s"
         yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"

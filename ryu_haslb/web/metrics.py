@@ -222,6 +222,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
     meaning = "What others had deleted, changed or added on the switch and was restored or removed, by kind."
     yield counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
+    rejected = of_each(lambda row: row["standing_rules_rejected"] != "")
+    meaning = "Whether the switch rejects the standing rules of the configuration in force."
+    yield gauge("haslb_switch_standing_rules_rejected", meaning, labels, rejected)
     overriding = of_each(lambda row: row["overriding_rules"])
     meaning = "Rules of others on the switch that take packets from ours; they stay."
     yield gauge("haslb_switch_overriding_rules", meaning, labels, overriding)

@@ -16,6 +16,8 @@ from bench import (
     dump_meters,
     farm,
     forget_fast_path,
+    limit_rules,
+    unlimit_rules,
     virtual_server,
     wait_until,
 )
@@ -222,17 +224,14 @@ def test_rules_of_others_that_override_ours_are_reported_and_stay(bench: Bench) 
 
 
 def test_a_full_table_costs_one_log_line_and_is_filled_as_far_as_it_goes(bench: Bench) -> None:
-    """Open vSwitch refuses what exceeds ``flow_limit`` with OFPFMFC_TABLE_FULL."""
     bench.lab.command(CONTROLLER, "clear ip slb sessions")
     wait_until(lambda: not session_rules(bench), "the session rules are removed")
-    others = len(bench.lab.flows(table=1))
-    table = ["--", "--id=@t", "create", "Flow_Table", f"flow_limit={ROOM + others}", "overflow_policy=refuse"]
-    subprocess.run(["ovs-vsctl", "set", "Bridge", SWITCH, "flow_tables:1=@t", *table], check=True, capture_output=True)
+    limit_rules(1, ROOM + len(bench.lab.flows(table=1)))
     for _ in range(3):
         for name in MOBILES:
             assert bench.deliver(registration(name)) in REALS
     wait_until(lambda: len(session_rules(bench)) == ROOM, "the table is full")
     wait_until(lambda: sessions_without_rule(bench) == len(MOBILES) - ROOM, "the others go by packet-out")
     assert bench.lab.log(CONTROLLER).count("session rules (OFPFMFC_TABLE_FULL)") == 1
-    subprocess.run(["ovs-vsctl", "clear", "Bridge", SWITCH, "flow_tables"], check=True)
+    unlimit_rules()
     wait_until(lambda: len(session_rules(bench)) == len(MOBILES), "there is room again", 2 * WAIT_TIMEOUT)

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from bench import PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import PDSN, REALS, Bench, PlainChassis, farm, limit_rules, virtual_server, wait_until
 from mobile import registration
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -17,8 +17,6 @@ pytestmark = pytest.mark.lab
 
 MODES = {"dispatched": "", "direct": "nat server"}
 MOBILES = [f"ruleless-{number}@isp.com" for number in range(7)]
-#: Open vSwitch refuses what exceeds ``flow_limit`` with OFPFMFC_TABLE_FULL.
-FULL = ["--", "--id=@t", "create", "Flow_Table", "flow_limit=0", "overflow_policy=refuse"]
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -26,9 +24,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """The switch as it is when the balancer has noticed: its rules there were deleted, and are rejected."""
     reals = farm([(address, 1) for address in REALS.values()], *filter(None, [MODES[request.param]]))
     with Bench(Lab(PlainChassis(), reals + virtual_server(300))) as running:
-        subprocess.run(
-            ["ovs-vsctl", "set", "Bridge", SWITCH, "flow_tables:1=@t", *FULL], check=True, capture_output=True
-        )
+        limit_rules(1, 0)
         subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "del-flows", SWITCH, "table=1"], check=True)
         wait_until(lambda: "session_table" not in capabilities(running), "it is known that the table takes no rule")
         yield running

@@ -72,12 +72,20 @@ def difference(
 ) -> list[bytes]:
     """Messages that put these rules in the place of those ``before``, all but the rule PASS_OTHER: what they share
     stays."""
-    present, wanted = (
-        {_identity(rule): rule for rule in each if rule.purpose is not Purpose.PASS_OTHER} for each in (before, rules)
-    )
-    added = [rule for key, rule in wanted.items() if key not in present]
-    removed = [rule for key, rule in present.items() if key not in wanted]
-    return changes(added, removed, metered, xid, layout)
+    return changes(_without(rules, before), _without(before, rules), metered, xid, layout)
+
+
+def reversal(
+    rejected: Iterable[Rule], rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT
+) -> list[bytes]:
+    """Messages that put these rules in the place of those that were ``rejected``, or of some of them."""
+    rules = list(rules)
+    return changes((), _without(rejected, rules), metered, xid, layout) + restoration(rules, metered, xid, layout)
+
+
+def nothing(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout) -> list[bytes]:
+    """No messages: the rules are there."""
+    return []
 
 
 def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, metered: bool = False) -> list[bytes]:
@@ -231,6 +239,12 @@ def reported_removal(rows: Iterable[FlowStats], xid: int) -> list[bytes]:
 def _identity(rule: Rule) -> tuple[int, int, tuple[tuple[str, wire.Value], ...]]:
     """What tells standing rules apart."""
     return rule.cookie, rule.priority, tuple(rule.match.items())
+
+
+def _without(rules: Iterable[Rule], others: Iterable[Rule]) -> list[Rule]:
+    """Those of these rules that are not among the others, all but PASS_OTHER."""
+    present = {_identity(rule) for rule in others}
+    return [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER and _identity(rule) not in present]
 
 
 def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:

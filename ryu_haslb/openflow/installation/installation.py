@@ -6,6 +6,8 @@
     replace   another configuration, or other ports: the standing rules that differ; where it is not known what is in
               place, or the layout is another one, all of them once more
     restore   others have deleted some: what is missing is added
+    go back   the switch rejects rules and has accepted others before: it goes on with those, and gets the new ones
+              again after a pause
 
 What is in place is kept there by :mod:`.upkeep`: the meters, the rules that copy replies, and the audits.
 """
@@ -47,6 +49,8 @@ LOG = logging.getLogger(__name__)
 
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]
+#: Makes messages of standing rules: whether their meters are there, transaction id, layout.
+_MessagesOf = Callable[[list[Rule], bool, int, Layout], list[bytes]]
 
 
 class Installation:
@@ -75,6 +79,8 @@ class Installation:
         self._sent: list[Rule] = []
         #: Whether the switch has these, and no others, once it has carried out what was sent.
         self._is_sent_known = False
+        #: Whether these are former ones, since the switch has rejected those of the configuration in force.
+        self._has_gone_back = False
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._normal_check = NormalCheck(
@@ -134,16 +140,23 @@ class Installation:
         self.transactions.tick(now)
         if self.is_serving:
             if not self._is_installing:
-                self._rejections.forget_if_accepted(self._installed_at, now)
+                self._follow_rejections(now)
                 if self._choice.must_check_normal:
                     self._normal_check.tick(now)
             self.upkeep.tick(now)
         elif not self._is_installing and self._rejections.must_retry(now):
             self.install()
 
+    def _follow_rejections(self, now: float) -> None:
+        if not self._has_gone_back:
+            self._rejections.forget_if_accepted(self._installed_at, now)
+        elif self._rejections.must_retry(now):
+            self._replace()
+
     def end(self) -> None:
         """Serve the switch no longer, because another balancer does or the connection is left. Its rules stay."""
         self._rejections.reset()
+        self._switch.rejection = ""
         self._stop_serving()
 
     @property
@@ -191,14 +204,16 @@ class Installation:
                 self._switch.learning.learn_anew()
             self.upkeep.reply_rules.forget()  # without their actions they would drop what home agents reply
             self.upkeep.audit.suspend()
-            self.upkeep.meters.install(lambda: self._submit(rule_messages.restoration))
+            self._is_sent_known = False
+            messages_of = rule_messages.replacement if self._has_gone_back else rule_messages.restoration
+            self.upkeep.meters.install(lambda: self._submit(messages_of))
 
     def _replace(self) -> None:
         if self.is_serving:
             self._is_installing = True
             self._submit(rule_messages.replacement)
 
-    def _submit(self, messages_of: Callable[[list[Rule], bool, int, Layout], list[bytes]]) -> None:
+    def _submit(self, messages_of: _MessagesOf) -> None:
         """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
         transport, switch = self._transport, self._switch
         names = transport.port_names()
@@ -209,10 +224,8 @@ class Installation:
         keys = self._balancer.sessions.keys
         before, rules = self._sent, list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         is_difference = messages_of is rule_messages.replacement and self._knows_what_differs(layout)
-        self._sent, self._is_sent_known = rules, is_difference
         if self._choice.to_remember is not None:
             rules.append(ignores_normal_rule(self._choice.to_remember))
-        self.upkeep.audit.suspend()
         if is_difference:
             messages_of = partial(rule_messages.difference, before)
             self.upkeep.meters.configure(self._configuration, sides)
@@ -224,16 +237,23 @@ class Installation:
             if layout != switch.layout:
                 switch.set_layout(layout)
             self.upkeep.meters.of_clients.on_lost()
+        self._has_gone_back = False
+        self._send(rules, layout, messages_of, before if is_difference else None)
+
+    def _send(self, rules: list[Rule], layout: Layout, messages_of: _MessagesOf, before: Optional[list[Rule]]) -> None:
+        """Send standing rules, all of them or what differs from those ``before``."""
+        self._sent, self._is_sent_known = rules, before is not None
+        self.upkeep.audit.suspend()
         metered = self.upkeep.meters.are_supported
         self.transactions.submit(
             lambda xid: messages_of(rules, metered, xid, layout),
-            lambda error: self._on_confirmed(rules, layout, is_difference, error),
-            revoke=lambda error: self._on_late_rejection(rules, error),
+            lambda error: self._on_confirmed(rules, layout, before, error),
+            revoke=lambda error: self._on_late_rejection(rules, layout, error),
         )
         self._submit_table_miss(rules, metered, layout)
 
     def _on_confirmed(
-        self, rules: list[Rule], layout: Layout, is_difference: bool, error: Optional[wire.Error]
+        self, rules: list[Rule], layout: Layout, before: Optional[list[Rule]], error: Optional[wire.Error]
     ) -> None:
         """The switch has carried out what was sent for these rules, or has rejected it."""
         self._is_installing = False
@@ -243,24 +263,25 @@ class Installation:
             if layout != self._choice.layout(self._transport.port_names().keys()):
                 self.install()  # sent before another rejection has shown what the switch lacks
             else:
-                self._on_rejected(error)
+                self._on_rejected(rules, layout, before, error)
             return
-        if is_current and not is_difference:
+        if is_current and before is None:
             self._is_sent_known = True
         if is_current and not self._is_sent_known:
             self._replace()  # it was a difference from rules that were rejected meanwhile
         else:
-            self._on_installed(rules)
+            self._on_installed(rules, layout)
 
     def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
         """Send the table-miss rule after all others. A switch without bundles might else carry it out before them."""
         fitting = list(layout.fit(rules))
 
         def conclude(error: Optional[wire.Error]) -> None:
+            if rules is not self._sent:
+                return  # others are on their way
             if error is not None and layout.has_metadata and self._choice.rejects_metadata(error):
-                if rules is self._sent:  # else others are on their way already
-                    without = self._switch.layout = replace(layout, has_metadata=False)
-                    self._submit_table_miss(rules, metered, without)
+                without = self._switch.layout = replace(layout, has_metadata=False)
+                self._submit_table_miss(rules, metered, without)
                 return
             if error is not None and not self._is_installing and self._may_accept_another(layout, error):
                 self.install()
@@ -291,29 +312,54 @@ class Installation:
         is_intact = upkeep.audit.is_possible and not upkeep.meters.of_clients.rates
         return self._is_sent_known and is_intact and layout == self._switch.layout
 
-    def _on_installed(self, rules: list[Rule]) -> None:
-        LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
-        self._switch.standing_rules = len(rules)
+    def _on_installed(self, rules: list[Rule], layout: Layout) -> None:
         self._installed_at = self._clock()
+        self._switch.accepted_rules.accept(rules, layout, self._installed_at)
+        self._switch.standing_rules = len(rules)
+        if not self._has_gone_back:
+            self._switch.rejection = ""
+            LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
         if not self.is_serving:
             self._switch.connect(self.transactions, self._installed_at)
         self.upkeep.reply_rules.begin(self._switch.layout)
         self._switch.on_ready(self._transport.is_port_usable, self._installed_at)
 
-    def _on_rejected(self, error: wire.Error) -> None:
+    def _on_rejected(self, rules: list[Rule], layout: Layout, before: Optional[list[Rule]], error: wire.Error) -> None:
+        """The switch rejects standing rules, sent as what differs from those ``before``, or all of them."""
         self._is_installing, self._is_sent_known = True, False
-        if not self._rejections.on_rejected(error, self._clock()):
+        if self._rejections.may_accept_after(error):
+            return
+        self._switch.accepted_rules.reject(rules)
+        former = self._switch.accepted_rules.last(layout)
+        self._switch.rejection = str(error)
+        self._rejections.wait(error, former is not None, self._clock())
+        if former is None:
             self._is_installing = False
             self._stop_serving()
+        else:
+            self._go_back(former, layout, rules, before)
 
-    def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
+    def _go_back(self, former: list[Rule], layout: Layout, rejected: list[Rule], before: Optional[list[Rule]]) -> None:
+        """Go on with the rules that the switch has accepted last."""
+        self._has_gone_back = True
+        if before is not former:
+            self.upkeep.meters.of_clients.on_lost()
+            messages_of: _MessagesOf = partial(rule_messages.reversal, rejected)
+        elif self.transactions.has_bundles:
+            messages_of = rule_messages.nothing  # the bundle that was rejected has changed nothing
+        else:
+            messages_of = partial(rule_messages.difference, rejected)
+        self._send(former, layout, messages_of, None)
+
+    def _on_late_rejection(self, rules: list[Rule], layout: Layout, error: wire.Error) -> bool:
         """The switch rejects standing rules after the barrier reply; it may send an error for each of them."""
-        if self.is_serving and rules is not self._sent and self._is_sent_known:
-            self._is_sent_known = False  # what was sent since may be a difference from them
-            if not self._is_installing:
-                self._replace()
-        elif self.is_serving and rules is self._sent and not self._is_installing:
-            self._on_rejected(error)
+        if self.is_serving and self._switch.accepted_rules.reject(rules):
+            if rules is not self._sent:
+                self._is_sent_known = False  # what was sent since may be a difference from them
+                if not self._is_installing:
+                    self._replace()
+            elif not self._is_installing:
+                self._on_rejected(rules, layout, None, error)
         return True
 
     def _on_late_table_miss_rejection(

@@ -4,8 +4,10 @@ It may also reject them after the barrier reply that confirms them, as some hard
 
     another layout may fit (:mod:`.layout_choice`)  -> install that
     session rules fill their table                  -> delete some of them, and install again
-    else, or when none of it helps                  -> the switch is not served; install again after a pause of
-                                                       1 s, 2 s and so on up to 60 s (:mod:`.backoff`)
+    else, or when none of it helps                  -> the switch goes on with the rules that it has accepted last
+                                                       (:mod:`.accepted_rules`), or without any is not served; install
+                                                       again after a pause of 1 s, 2 s and so on up to 60 s
+                                                       (:mod:`.backoff`)
     no rejection for :data:`.LATE_REJECTION_TIMEOUT`
     after the barrier reply                         -> the next one is the first again
 """
@@ -56,21 +58,33 @@ class StandingRejections:
         """Retry no more, until the standing rules are rejected again."""
         self._backoff.reset()
 
-    def on_rejected(self, error: wire.Error, now: float) -> bool:
-        """Send the rules of another layout, or others again. False: the switch is not served until the next attempt."""
+    def may_accept_after(self, error: wire.Error) -> bool:
+        """Send the rules of another layout, or others again after making room. False: nothing else may help."""
         if self._choice.on_rejected(error):
             self._install()
             return True
         if error.is_table_full and error.table == Table.SESSIONS and self._choice.has_session_table:
             self._remove_slice()
             return True
-        if self._backoff.on_rejected(now):
+        return False
+
+    def wait(self, error: wire.Error, is_served: bool, now: float) -> None:
+        """Send them again after a pause. ``is_served``: with rules that the switch has accepted before."""
+        if not self._backoff.on_rejected(now):
+            return
+        if is_served:
+            LOG.error(
+                "Switch %016x rejected the standing rules of the configuration in force (%s) and goes on with the "
+                "former ones; virtual and real servers that are new are not served there. They are sent again after "
+                "pauses of 1 to 60 s",
+                *(self._datapath_id, error),
+            )
+        else:
             LOG.error(
                 "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
                 "support. They are sent again after pauses of 1 to 60 s",
                 *(self._datapath_id, error),
             )
-        return False
 
     def _remove_slice(self) -> None:
         """Session rules fill their table: delete some, for the standing rule that belongs there as well.

@@ -100,6 +100,7 @@ HEALTHY = {
     'haslb_dfp_faults_total{agent="10.1.1.51:500",kind="authentication_failures"}': always(0),
     **switch_as("master", 1),
     f"haslb_flow_mod_errors_total{{{DATAPATH}}}": always(0),
+    f"haslb_switch_standing_rules_rejected{{{DATAPATH}}}": always(0),
     f"haslb_switch_overriding_rules{{{DATAPATH}}}": always(0),
     f"haslb_standby_lag_seconds{{{DATAPATH}}}": ABSENT,  # NaN, which promtool does not take
     **latencies(0.001),
@@ -163,6 +164,9 @@ CASES = {
     ),
     "switch lost": Case(switch_as("none", 0), ("HaslbSwitchDisconnected",)),
     "switch rejects": Case({f"haslb_flow_mod_errors_total{{{DATAPATH}}}": growing(1)}, ("HaslbFlowModErrors",)),
+    "rules rejected": Case(
+        {f"haslb_switch_standing_rules_rejected{{{DATAPATH}}}": always(1)}, ("HaslbStandingRulesRejected",)
+    ),
     "overridden": Case({f"haslb_switch_overriding_rules{{{DATAPATH}}}": always(2)}, ("HaslbRulesOverridden",)),
     "slow": Case(latencies(0.02), ("HaslbPacketInSlow",)),
     "no standby": Case(member_as("leader", 0), ("HaslbNoStandby",)),

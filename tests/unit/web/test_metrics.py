@@ -146,6 +146,12 @@ def test_rules_of_others_that_override_ours_are_a_gauge_of_each_switch(bench: We
     assert Scrape(bench).value("haslb_switch_overriding_rules", datapath="0" * 15 + "2") == 0
 
 
+def test_a_switch_that_rejects_its_standing_rules_is_seen(bench: WebBench) -> None:
+    bench.switches[1].rejection = "OFPFMFC_TABLE_FULL"
+    assert Scrape(bench).value("haslb_switch_standing_rules_rejected", datapath="0" * 15 + "1") == 1
+    assert Scrape(bench).value("haslb_switch_standing_rules_rejected", datapath="0" * 15 + "2") == 0
+
+
 def test_sessions_without_a_rule_are_a_gauge_of_each_switch(bench: WebBench) -> None:
     bench.switches[2].rules.install(next(iter(bench.balancer.sessions)))
     assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "2") == 1

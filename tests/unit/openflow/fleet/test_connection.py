@@ -51,6 +51,14 @@ class Connected:
         if answers:
             self.transport.answer()
 
+    def connect_again(self, configuration: Configuration) -> None:
+        """The connection is lost, and the switch connects once more."""
+        self.connection.leave()
+        self.fake.reconnect()
+        self.transport = FakeTransport(self.fake)
+        self.connection = Connection(self.transport, self.switch, self.balancer, configuration, lambda: self.now)
+        self.transport.answer()
+
     def find_real(self) -> None:
         reply = Ether(src=REAL_MAC) / ARP(op=2, hwsrc=REAL_MAC, psrc="10.1.1.51", hwdst=chassis_address(1))
         assert self.transport.deliver(packet_in(Purpose.PUNT_ARP_REPLY.cookie, 7, bytes(reply)))
@@ -128,7 +136,7 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
 ) -> None:
     """After 1, 2, 4, 8, 16, 32 s and then every 60 s."""
     caplog.set_level("INFO")
-    connected = Connected()
+    connected = Connected(answers=False)
     connected.fake.reports_flows = False
     attempts = 0
 
@@ -139,7 +147,6 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
         return (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM) if is_addition else None
 
     connected.fake.rejects = reject
-    connected.connection.configure(OTHER_CONFIGURATION)
     connected.transport.answer()
     assert not connected.connection.is_serving
     for _ in range(100):
@@ -161,27 +168,119 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
 
 
 def test_requests_at_a_switch_that_rejects_the_standing_rules_are_counted_as_dropped() -> None:
-    """It punts them by the rules that it had before. What is punted besides them is no request."""
-    connected = Connected()
-    connected.find_real()
-    connected.request()
-    connected.connection.flush(connected.now)
-    connected.transport.answer()
+    """It punts them by the rules of an earlier run. What is punted besides them is no request."""
+    connected = Connected(answers=False)
     connected.fake.rejects = lambda received: (
         (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM) if received[1] == wire.OFPT_FLOW_MOD else None
     )
-    connected.connection.configure(OTHER_CONFIGURATION)
     connected.transport.answer()
     assert not connected.connection.is_serving
     assert connected.request() == []
     statistics = connected.balancer.statistics
-    assert (statistics.requests, statistics.dispatched) == (2, 1)
+    assert (statistics.requests, statistics.dispatched) == (1, 0)
     assert statistics.drops[DropReason.SWITCH_NOT_SERVED] == 1
-    assert connected.balancer.client_counts.requests[bytes([15, 1, 1, 51])] == 2
+    assert connected.balancer.client_counts.requests[bytes([15, 1, 1, 51])] == 1
     connected.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, wire.OFPP_CONTROLLER, bytes(60)))
     connected.transport.deliver(packet_in(Purpose.PUNT_SESSION_MISS.cookie, wire.OFPP_CONTROLLER, bytes(60)))
     connected.transport.deliver(packet_in(Purpose.PUNT_ARP_REPLY.cookie, 7, bytes(60)))
-    assert statistics.requests == 2
+    assert statistics.requests == 1
+
+
+TABLE_FULL = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+
+
+def adds_another(received: bytes) -> bool:
+    """Whether a message adds a standing rule of OTHER_CONFIGURATION that CONFIGURATION does not have."""
+    is_addition = received[1] == wire.OFPT_FLOW_MOD and received[25] == wire.OFPFC_ADD
+    return is_addition and IPv4Address("10.1.1.11").packed in received
+
+
+def rules_on(fake: FakeSwitch) -> list[str]:
+    """The rules of a switch without their counters."""
+    return sorted(
+        str((each.table_id, each.priority, each.cookie, each.match, each.instructions)) for each in fake.flows
+    )
+
+
+def seconds_pass(connected: Connected, seconds: int) -> None:
+    for _ in range(seconds):
+        connected.now += 1.0
+        connected.connection.tick(connected.now)
+        connected.transport.answer()
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_switch_without_room_for_another_configuration_goes_on_with_the_rules_that_it_has(
+    has_bundles: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OFPFMFC_TABLE_FULL. The audit finds nothing to complain of meanwhile, and once there is room the rules come."""
+    caplog.set_level("INFO")
+    connected = Connected(has_bundles)
+    seconds_pass(connected, 10)
+    before = rules_on(connected.fake)
+    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    seconds_pass(connected, 100)
+    assert connected.connection.is_serving
+    assert connected.switch.rejection == "OFPFMFC_TABLE_FULL"
+    assert rules_on(connected.fake) == before
+    connected.find_real()
+    assert len(connected.request()) == 1
+    assert caplog.text.count("rejected the standing rules of the configuration in force (OFPFMFC_TABLE_FULL)") == 1
+    assert caplog.text.count("standing rules are in place") == 1
+    assert "restored" not in caplog.text
+    connected.fake.rejects = lambda _: None
+    seconds_pass(connected, 61)
+    wanted = len(list(standing_rules(OTHER_CONFIGURATION, 1)))
+    assert not connected.switch.rejection
+    assert connected.switch.standing_rules == wanted
+    assert set(before) < set(rules_on(connected.fake))
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_rules_that_others_delete_come_back_while_those_of_the_configuration_have_no_room(has_bundles: bool) -> None:
+    connected = Connected(has_bundles)
+    seconds_pass(connected, 10)
+    before = rules_on(connected.fake)
+    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    seconds_pass(connected, 10)
+    connected.fake.lose(cookie=Purpose.PUNT_REQUEST.cookie)
+    assert rules_on(connected.fake) != before
+    seconds_pass(connected, 10)
+    assert connected.connection.is_serving
+    assert rules_on(connected.fake) == before
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_switch_that_goes_on_with_former_rules_does_so_over_its_next_connection(has_bundles: bool) -> None:
+    connected = Connected(has_bundles)
+    before = rules_on(connected.fake)
+    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    connected.connect_again(OTHER_CONFIGURATION)
+    assert connected.connection.is_serving
+    assert rules_on(connected.fake) == before
+    connected.fake.rejects = lambda _: None
+    connected.connection.configure(CONFIGURATION)
+    connected.transport.answer()
+    assert not connected.switch.rejection
+
+
+def test_a_switch_that_rejects_all_rules_is_not_served() -> None:
+    """The former ones as well, which it has lost: no bundle was rejected, so they have to be sent again."""
+    connected = Connected(has_bundles=False)
+    connected.fake.rejects = lambda received: TABLE_FULL if received[1] == wire.OFPT_FLOW_MOD else None
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.transport.answer()
+    assert not connected.connection.is_serving
+    connected.fake.rejects = lambda _: None
+    seconds_pass(connected, 2)
+    assert connected.connection.is_serving
+    assert connected.switch.standing_rules == len(list(standing_rules(OTHER_CONFIGURATION, 1)))
 
 
 def rejected_late(connected: Connected) -> bytes:
@@ -195,22 +294,26 @@ def rejected_late(connected: Connected) -> bytes:
 def test_a_switch_that_rejects_the_standing_rules_behind_the_barrier_is_tried_again_as_rarely(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each attempt seems to succeed at first."""
+    """Each attempt seems to succeed at first. It goes on with the former rules, and sends an error for each new one."""
     connected = Connected(has_bundles=False)
+    before = rules_on(connected.fake)
     attempts = 0
     connected.transport.sent.clear()
     connected.connection.configure(OTHER_CONFIGURATION)
     connected.transport.answer()
     for _ in range(100):
-        if connected.connection.is_serving:
-            attempts += 1
-            assert connected.transport.deliver(rejected_late(connected))
-            connected.transport.sent.clear()
-        connected.now += 1.0
-        connected.connection.tick(connected.now)
-        connected.transport.answer()
+        rejected = [each for each in connected.transport.sent if adds_another(each)]
+        attempts += bool(rejected)
+        connected.transport.sent.clear()
+        for each in rejected:
+            connected.transport.deliver(error(each, TABLE_FULL))
+            connected.transport.answer()
+        assert rules_on(connected.fake) == before
+        seconds_pass(connected, 1)
     assert attempts == 7
-    assert caplog.text.count("rejected the standing rules (OFPFMFC_EPERM) and is not served") == 1
+    assert caplog.text.count("rejected the standing rules of the configuration in force (OFPFMFC_TABLE_FULL)") == 1
+    connected.find_real()
+    assert len(connected.request()) == 1
 
 
 def test_a_rejection_behind_the_barrier_has_no_effect_once_the_switch_is_not_served() -> None:
