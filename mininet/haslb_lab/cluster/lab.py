@@ -136,7 +136,7 @@ class ClusterLab(Lab):
 
     def start(self, name: str) -> None:
         """Start a member."""
-        manager = [str(Path(sys.executable).with_name("ryu-manager")), self.application]
+        manager = [str(Path(sys.executable).with_name("haslb-manager")), self.application]
         environment = {**self._environment(name), "HASLB_CLUSTER": self.databases.remotes, "HASLB_NAME": name}
         with self._log(name).open("ab") as log:
             self.processes[name] = self.run(name, manager, env=environment, stdout=log, stderr=log)
