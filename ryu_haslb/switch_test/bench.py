@@ -120,6 +120,12 @@ class Bench:
             return numbered_packet_out(xid, wire.output(wire.OFPP_TABLE), frame)
         return numbered_packet_out(xid, wire.output(self.cable[0]), frame)
 
+    def come_in(self, frame: bytes, xid: int) -> bytes:
+        """The packet-out that has a frame come in at a port; by TABLE only where no cable connects two of them."""
+        if self.has_cable and self.cable is not None:
+            return numbered_packet_out(xid, wire.output(self.cable[0]), frame)
+        return self.enter(frame, xid)
+
 
 def rule(  # noqa: PLR0913 - what differs between the rules of the test
     cookie: int,

@@ -79,7 +79,11 @@ def _bundled(
 
 
 def meters(bench: Bench) -> Script[Outcome]:
-    """A meter drops most of many packets."""
+    """A meter drops most of many packets.
+
+    They come in at a port if they can, as all packets that the balancer meters: the userspace datapath of Open vSwitch
+    2.15.0 crashes when a meter drops a packet-out.
+    """
     number, error = yield from _add_meter(bench)
     if error is not None:
         return rejected(error)
@@ -88,15 +92,8 @@ def meters(bench: Bench) -> Script[Outcome]:
     if failure is None and not bench.can_enter_tables:
         failure = Outcome(Result.ACCEPTED, "accepted; not tried, since no packet can be sent through the tables")
     arrived = 0
-    if failure is None:
-        label = bench.label()
-        answer = yield Exchange(
-            lambda xid: [bench.enter(datagram(label), xid)] * _METERED_PACKETS,
-            lambda each: each.kind == wire.OFPT_PACKET_IN and label in each.data,
-            lambda found: len(found) >= _METERED_PACKETS,
-            wait=_METERED_TIMEOUT,
-        )
-        arrived = len(answer.found)
+    if failure is None:  # the bucket of a new meter is empty in Open vSwitch 2.15, and fills meanwhile
+        arrived = (yield from _send_metered(bench)) or (yield from _send_metered(bench))
     yield from remove([entry])
     yield Exchange(lambda xid: [meter_mod(xid, wire.OFPMC_DELETE, number)])
     bench.meters.remove(number)
@@ -107,6 +104,18 @@ def meters(bench: Bench) -> Script[Outcome]:
     if arrived == _METERED_PACKETS:
         return ignored(f"a meter of 1 packet/s has passed all {arrived} packets")
     return Outcome(Result.WORKS, f"of {_METERED_PACKETS} packets at 1 packet/s, {arrived} passed")
+
+
+def _send_metered(bench: Bench) -> Script[int]:
+    """Send packets faster than the meter lets pass, and wait for those that it passes; their number."""
+    label = bench.label()
+    answer = yield Exchange(
+        lambda xid: [bench.come_in(datagram(label), xid)] * _METERED_PACKETS,
+        lambda each: each.kind == wire.OFPT_PACKET_IN and label in each.data,
+        lambda found: len(found) >= _METERED_PACKETS,
+        wait=_METERED_TIMEOUT,
+    )
+    return len(answer.found)
 
 
 def _add_meter(bench: Bench) -> Script[tuple[int, Optional[wire.Error]]]:

@@ -36,6 +36,8 @@ class Capabilities:
     ignores_table: bool = False
     bundles: bool = True
     meters: bool = True
+    #: Whether the bucket of a new meter is full (that of Open vSwitch 2.15 is empty).
+    full_meters: bool = True
     roles: bool = True
     #: ONF's flow monitor (EXT-187).
     flow_monitor: bool = True

@@ -124,7 +124,9 @@ class FlowMods:
             raise MalformedError(12, 1 if command == 0 else 3)  # METER_EXISTS, UNKNOWN_METER
         rate = int.from_bytes(message[20:24], "big")
         burst = int.from_bytes(message[24:28], "big") if flags & 4 else rate
-        meters[number] = Meter(rate, max(burst, 1), max(burst, 1), self._switch.clock.now)
+        burst = max(burst, 1)
+        tokens = burst if self._switch.capabilities.full_meters else 0
+        meters[number] = Meter(rate, burst, tokens, self._switch.clock.now)
 
     def commit(self, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
         """All or nothing: each change is taken back when one message is rejected (RejectedBundleError).

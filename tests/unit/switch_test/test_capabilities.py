@@ -151,6 +151,7 @@ HABITS: list[dict[str, Any]] = [
     {"error_data": 8},
     {"error_data": 0},
     {"timeout_step": 10.0},
+    {"full_meters": False},
     {"flow_mod_lag": 0.02},
     {"flow_mod_lag": 0.4},
 ]
@@ -159,13 +160,29 @@ HABITS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("cable", [CABLE, None], ids=["cable", "no-cable"])
 @pytest.mark.parametrize("habits", some(HABITS), ids=str)
 def test_what_the_balancer_can_serve_is_no_lack(habits: dict[str, Any], cable: Any) -> None:
-    """What CPqD's switch, Lagopus and hardware are known to do (docs/switches.md)."""
+    """What CPqD's switch, Lagopus, older Open vSwitch and hardware are known to do (docs/switches.md)."""
     tested = TestedSwitch(cable, **habits)
     findings = tested.examine(fill=600)
     assert not lacking(findings), findings.outcomes
     assert set(verdicts(findings).values()) == {Verdict.WORKS}
     assert findings.left == 0
     assert_nothing_is_left(tested)
+
+
+def test_over_a_cable_no_meter_drops_a_packet_out() -> None:
+    """Open vSwitch 2.15.0 crashes then, with the userspace datapath."""
+    tested = TestedSwitch(CABLE)
+    metered: set[int] = set()
+    run = tested.switch.datapath._run
+
+    def watched(frame: bytes, in_port: int, now: float) -> None:
+        if tested.switch.datapath.meters:
+            metered.add(in_port)
+        run(frame, in_port, now)
+
+    tested.switch.datapath._run = watched  # type: ignore[method-assign]
+    assert tested.examine().outcomes[C.METERS].result is Result.WORKS
+    assert metered == {CABLE[1]}
 
 
 @pytest.mark.parametrize(("lag", "result"), [(0.0, Result.WORKS), (0.4, Result.WORKS), (2.0, Result.IGNORED)])
