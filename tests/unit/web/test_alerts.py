@@ -57,6 +57,14 @@ def probe_in(now: str) -> dict[str, str]:
     return state("haslb_probe_state", labels, "state", now, ("OPERATIONAL", "FAILED", "UNPROVEN", "NO_SOURCE"))
 
 
+def agent_with(connected: int, reporting: int) -> dict[str, str]:
+    agent = 'agent="10.1.1.51:500"'
+    return {
+        f"haslb_dfp_agent_connected{{{agent}}}": always(connected),
+        f"haslb_dfp_agent_reporting{{{agent}}}": always(reporting),
+    }
+
+
 def switch_as(now: str, connected: int) -> dict[str, str]:
     return {
         f"haslb_switch_connected{{{DATAPATH}}}": always(connected),
@@ -96,7 +104,7 @@ HEALTHY = {
     'haslb_sessions{vserver="MIPSLB"}': always(100),
     "haslb_session_limit": always(1000),
     "haslb_session_evictions_total": always(0),
-    'haslb_dfp_agent_connected{agent="10.1.1.51:500"}': always(1),
+    **agent_with(connected=1, reporting=1),
     'haslb_dfp_faults_total{agent="10.1.1.51:500",kind="authentication_failures"}': always(0),
     **switch_as("master", 1),
     f"haslb_flow_mod_errors_total{{{DATAPATH}}}": always(0),
@@ -157,7 +165,11 @@ CASES = {
     "at the limit": Case(
         {'haslb_requests_dropped_total{reason="session_limit"}': growing(10)}, ("HaslbSessionsEvicted",)
     ),
-    "agent lost": Case({'haslb_dfp_agent_connected{agent="10.1.1.51:500"}': always(0)}, ("HaslbDfpAgentLost",)),
+    "agent lost": Case(agent_with(connected=0, reporting=0), ("HaslbDfpAgentLost",)),
+    "agent without a report": Case(agent_with(connected=1, reporting=0), ("HaslbDfpAgentNotReporting",)),
+    "agent without a report for the last five minutes": Case(
+        {'haslb_dfp_agent_reporting{agent="10.1.1.51:500"}': f"1x{COUNT - 21} 0x20"}
+    ),
     "agent with another password": Case(
         {'haslb_dfp_faults_total{agent="10.1.1.51:500",kind="authentication_failures"}': growing(1)},
         ("HaslbDfpFaults",),
