@@ -51,6 +51,10 @@ def test_what_was_served_stays_served_until_there_is_room_for_the_rest(bench: Be
         assert bench.deliver(registration("before@isp.com")) == served
         assert bench.deliver(registration("during@isp.com")) in REALS
         assert bench.lab.log(CONTROLLER).count("rejected the standing rules of the configuration in force") == 1
+        bench.lab.restart_controller()
+        wait_until(lambda: facts(bench)["standing_rules_rejected"] == "OFPFMFC_TABLE_FULL", "they are rejected again")
+        assert bench.deliver(registration("before@isp.com")) == served
+        assert bench.deliver(registration("later@isp.com")) in REALS
         unlimit_rules()
         wait_until(lambda: not facts(bench)["standing_rules_rejected"], "there is room", 3 * WAIT_TIMEOUT)
         assert for_others(bench)

@@ -103,6 +103,7 @@ class Connection:
             switch.forget(self._clock())
         if followed is not None:
             switch.take_over(followed, self._clock())
+        self._has_earlier_rules = followed is not None and bool(followed.keys)
         self._installation.begin()
         if switch.has_keys or self._balancer.sessions.keys.current == UNKEYED:
             self._serve()
@@ -115,6 +116,7 @@ class Connection:
         A switch that reports no keys has none of our rules: it has lost them if it had any.
         """
         self._has_lost_rules = keys is not None and not keys
+        self._has_earlier_rules = bool(keys)
         self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys)
         self._switch.has_keys = True
         self._switch.recall_ignores_normal(ignores_normal)
@@ -134,7 +136,7 @@ class Connection:
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
         self._follow_resignation()
-        self._installation.install()
+        self._installation.serve(self._has_earlier_rules)
 
     def _recall(self) -> None:
         """The switch has none of our rules: install those of the sessions that this member knows."""

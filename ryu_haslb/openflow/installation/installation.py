@@ -81,6 +81,7 @@ class Installation:
         self._is_sent_known = False
         #: Whether these are former ones, since the switch has rejected those of the configuration in force.
         self._has_gone_back = False
+        self._has_earlier_rules = False
         self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._normal_check = NormalCheck(
@@ -103,6 +104,12 @@ class Installation:
     def ask_description(self) -> None:
         """Ask the switch who made it, and what its tables, meters and groups have room for."""
         self._description = SelfDescription(self._transport, self._transport.id, weak_method(self._on_reported))
+
+    def serve(self, has_earlier_rules: bool) -> None:
+        """Install for the first time in a mastership. ``has_earlier_rules``: the switch is known to have standing rules
+        that an earlier run or another member has installed."""
+        self._has_earlier_rules = has_earlier_rules
+        self.install()
 
     def install(self) -> None:
         """Install the meter of all requests, then the standing rules in the place of all other rules of ours."""
@@ -313,12 +320,15 @@ class Installation:
         return self._is_sent_known and is_intact and layout == self._switch.layout
 
     def _on_installed(self, rules: list[Rule], layout: Layout) -> None:
-        self._installed_at = self._clock()
-        self._switch.accepted_rules.accept(rules, layout, self._installed_at)
+        self._switch.accepted_rules.accept(rules, layout, self._clock())
         self._switch.standing_rules = len(rules)
         if not self._has_gone_back:
             self._switch.rejection = ""
             LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
+        self._serve()
+
+    def _serve(self) -> None:
+        self._installed_at = self._clock()
         if not self.is_serving:
             self._switch.connect(self.transactions, self._installed_at)
         self.upkeep.reply_rules.begin(self._switch.layout)
@@ -332,12 +342,15 @@ class Installation:
         self._switch.accepted_rules.reject(rules)
         former = self._switch.accepted_rules.last(layout)
         self._switch.rejection = str(error)
-        self._rejections.wait(error, former is not None, self._clock())
-        if former is None:
+        has_earlier = self._has_earlier_rules and bool(self.transactions.has_bundles)
+        self._rejections.wait(error, former is not None or has_earlier, self._clock())
+        if former is not None:
+            self._go_back(former, layout, rules, before)
+        elif has_earlier:
+            self._keep_earlier_rules()
+        else:
             self._is_installing = False
             self._stop_serving()
-        else:
-            self._go_back(former, layout, rules, before)
 
     def _go_back(self, former: list[Rule], layout: Layout, rejected: list[Rule], before: Optional[list[Rule]]) -> None:
         """Go on with the rules that the switch has accepted last."""
@@ -350,6 +363,12 @@ class Installation:
         else:
             messages_of = partial(rule_messages.difference, rejected)
         self._send(former, layout, messages_of, None)
+
+    def _keep_earlier_rules(self) -> None:
+        """Go on with rules that are not known here, and are not audited: the rejected bundle has changed nothing."""
+        self._has_gone_back, self._is_installing = True, False
+        self._sent = []
+        self._serve()
 
     def _on_late_rejection(self, rules: list[Rule], layout: Layout, error: wire.Error) -> bool:
         """The switch rejects standing rules after the barrier reply; it may send an error for each of them."""

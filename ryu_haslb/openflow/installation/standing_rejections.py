@@ -5,9 +5,9 @@ It may also reject them after the barrier reply that confirms them, as some hard
     another layout may fit (:mod:`.layout_choice`)  -> install that
     session rules fill their table                  -> delete some of them, and install again
     else, or when none of it helps                  -> the switch goes on with the rules that it has accepted last
-                                                       (:mod:`.accepted_rules`), or without any is not served; install
-                                                       again after a pause of 1 s, 2 s and so on up to 60 s
-                                                       (:mod:`.backoff`)
+                                                       (:mod:`.accepted_rules`), or with those of an earlier run if
+                                                       it has bundles, or is not served; install again after a pause of
+                                                       1 s, 2 s and so on up to 60 s (:mod:`.backoff`)
     no rejection for :data:`.LATE_REJECTION_TIMEOUT`
     after the barrier reply                         -> the next one is the first again
 """

@@ -16,12 +16,14 @@ from scapy.layers.l2 import ARP, Ether
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.fleet.connection import Connection
+from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.session import UNKEYED
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
@@ -35,15 +37,16 @@ OTHER_CONFIGURATION = replace(
         "OTHER": VirtualServer("OTHER", IPv4Address("10.1.1.11"), "HAFARM", in_service=True),
     },
 )
+KEY = bytes(range(1, KEY_LENGTH + 1))
 REAL_MAC = "02:00:00:00:00:51"
 
 
 class Connected:
     """A connection over which a switch is served."""
 
-    def __init__(self, has_bundles: bool = True, answers: bool = True) -> None:
+    def __init__(self, has_bundles: bool = True, answers: bool = True, key: bytes = UNKEYED) -> None:
         self.now = 1000.0
-        self.balancer = Balancer(CONFIGURATION)
+        self.balancer = Balancer(CONFIGURATION, key=key)
         self.fake = FakeSwitch(bundles=has_bundles)
         self.transport = FakeTransport(self.fake)
         self.switch = Switch(1, CONFIGURATION, self.balancer)
@@ -58,6 +61,12 @@ class Connected:
         self.transport = FakeTransport(self.fake)
         self.connection = Connection(self.transport, self.switch, self.balancer, configuration, lambda: self.now)
         self.transport.answer()
+
+    def start_again(self, configuration: Configuration) -> None:
+        """The balancer starts again with another configuration and key."""
+        self.balancer = Balancer(configuration, key=bytes(KEY_LENGTH))
+        self.switch = Switch(1, configuration, self.balancer)
+        self.connect_again(configuration)
 
     def find_real(self) -> None:
         reply = Ether(src=REAL_MAC) / ARP(op=2, hwsrc=REAL_MAC, psrc="10.1.1.51", hwdst=chassis_address(1))
@@ -268,6 +277,33 @@ def test_a_switch_that_goes_on_with_former_rules_does_so_over_its_next_connectio
     connected.connection.configure(CONFIGURATION)
     connected.transport.answer()
     assert not connected.switch.rejection
+
+
+def test_a_balancer_that_starts_again_goes_on_with_the_rules_that_are_there() -> None:
+    """They are not known to it: it audits none, and removes none, until the switch accepts its own."""
+    connected = Connected(key=KEY)
+    before = rules_on(connected.fake)
+    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
+    connected.start_again(OTHER_CONFIGURATION)
+    seconds_pass(connected, 100)
+    assert connected.connection.is_serving
+    assert connected.switch.rejection == "OFPFMFC_TABLE_FULL"
+    assert rules_on(connected.fake) == before
+    connected.find_real()
+    assert len(connected.request()) == 1
+    connected.fake.rejects = lambda _: None
+    seconds_pass(connected, 61)
+    assert not connected.switch.rejection
+    assert connected.switch.standing_rules == len(list(standing_rules(OTHER_CONFIGURATION, 1, keys=[KEY])))
+    assert set(before) < set(rules_on(connected.fake))
+
+
+def test_a_balancer_that_starts_again_does_not_serve_a_switch_that_may_have_lost_rules() -> None:
+    """It has no bundles, and rejects rules after others were deleted."""
+    connected = Connected(has_bundles=False, key=KEY)
+    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
+    connected.start_again(OTHER_CONFIGURATION)
+    assert not connected.connection.is_serving
 
 
 def test_a_switch_that_rejects_all_rules_is_not_served() -> None:
