@@ -52,13 +52,14 @@ def balancer_process(  # noqa: PLR0913 - what differs between the processes of t
     openflow_port: int,
     log: Union[int, IO[str]] = subprocess.PIPE,
     *,
+    manager: Path = MANAGER,
     options: Optional[Sequence[str]] = None,
     max_descriptors: Optional[int] = None,
     **environment: str,
 ) -> Iterator[subprocess.Popen[str]]:
     """The process, which serves switches at a port of the loopback; ``log`` takes what it logs.
 
-    ``options`` are those of ``haslb-manager``, by default for OpenFlow without TLS.
+    ``options`` are those of ``manager``, by default for OpenFlow without TLS.
     """
     (directory / "farm.ios").write_text(configuration)
     paths = {"HASLB_CONFIG": str(directory / "farm.ios"), "HASLB_CONTROL": str(directory / "control")}
@@ -66,7 +67,7 @@ def balancer_process(  # noqa: PLR0913 - what differs between the processes of t
         options = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(openflow_port)]
     limit = ["prlimit", f"--nofile={max_descriptors}"] if max_descriptors else []
     process = subprocess.Popen(
-        [*limit, str(MANAGER), "ryu_haslb.app", *options],
+        [*limit, str(manager), "ryu_haslb.app", *options],
         env={**os.environ, **paths, **environment},
         stderr=log,
         text=True,
