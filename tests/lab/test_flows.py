@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from threading import Thread
+from contextlib import ExitStack
 
 import pytest
 from bench import (
@@ -44,8 +43,6 @@ CONFIGURATION, SHORT_LIVED = (
 )
 
 FILE = DIRECTORY / "balancer.ios"
-#: Pings between bystanders during a restart, which takes some seconds.
-PINGS = 20
 FOREIGN = (
     "table=0,cookie=0x0,priority=60000,udp,tp_dst=9 actions=drop",
     "table=0,cookie=0x51b70000,priority=100,udp,tp_dst=10 actions=NORMAL",
@@ -250,52 +247,6 @@ def test_a_stop_leaves_rules_sessions_and_other_traffic_and_the_next_start_takes
     assert {name: bench.deliver(registration(name)) for name in reversed(names)} == nodes
     assert {bench.rule(name).cookie for name in names} == keys
     assert "Traceback" not in bench.lab.log(CONTROLLER)
-
-
-@contextmanager
-def bystanders(bench: Bench) -> Iterator[None]:
-    """One home agent pings another meanwhile, so rarely that captures come to an end. Each ping must be answered."""
-    argv = ["ping", "-n", "-i", "0.2", "-c", str(PINGS), REALS["sami3"]]
-    with bench.lab.run("sami1", argv, stdout=subprocess.PIPE) as ping:
-        yield
-        output, _ = ping.communicate()
-    assert f"{PINGS} packets transmitted, {PINGS} received".encode() in output
-    for name in ("sami1", "sami3"):
-        bench._captures[name].wait_for(lambda frame: frame[23:24] == b"\1" and frame[40:42] == bytes([0, PINGS]))
-
-
-def test_a_restart_in_the_middle_of_a_storm_loses_no_session_and_no_other_packet(bench: Bench) -> None:
-    """Whom the balancer has sent to a home agent has its rule when the process has ended."""
-    one = registration("storm-00000@isp.com", udp={"chksum": 0})
-    frames = [one.replace(b"00000", b"%05d" % number) for number in range(20000)]
-    before = bench.statistics()["requests"]
-    storm = Thread(target=bench.send, args=frames)
-    with bystanders(bench):
-        storm.start()
-        wait_until(lambda: bench.statistics()["requests"] > before + 100, "the storm has begun")
-        bench.lab.stop_controller()
-        storm.join()
-        assert bench.controller.returncode == 0
-        bench.finish_sending()
-        keys = [flow for flow in bench.lab.flows(SESSIONS) if flow.priority == 50000]
-        bench.start()
-    came = {name: frames_of(bench, name) for name in REALS}
-    dispatched = {number for numbers in came.values() for number in numbers}
-    assert len(dispatched) == sum(map(len, came.values())), "each went to one home agent, once"
-    assert len(keys) >= len(dispatched) > 100
-    for name, numbers in came.items():
-        for number in list(numbers)[:5]:
-            assert bench.deliver(one.replace(b"00000", number)) == name
-    bench.restart()
-
-
-def frames_of(bench: Bench, node: str) -> set[bytes]:
-    """The numbers of the storm's mobiles whose requests have come to a home agent; the capture is emptied."""
-    capture = bench._captures[node]
-    numbers = [each.partition(b"storm-")[2][:5] for each in capture.frames if b"storm-" in each]
-    assert len(set(numbers)) == len(numbers), "a request came twice"
-    capture.frames.clear()
-    return set(numbers)
 
 
 def test_sessions_survive_the_application_being_killed(bench: Bench) -> None:
