@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from ryu_haslb.openflow.audit.override_audit import LOOK_INTERVAL, Overridden
+from ryu_haslb.openflow.audit import override_audit
+from ryu_haslb.openflow.audit.override_audit import LOOK_INTERVAL, MAX_RULES, Overridden
+from ryu_haslb.openflow.audit.overriding import Look
 from ryu_haslb.openflow.flow_tables.pipeline import udp_match
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK
 from simulation.flow_mods import FlowMods
 from simulation.parameters import Parameters
@@ -80,17 +83,25 @@ def test_a_further_rule_is_reported_and_so_is_the_end(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("bit", range(16))
-def test_a_rule_in_the_session_table_is_found_by_any_cookie_but_ours(bit: int) -> None:
-    """The switch is not asked for session rules, which may be a million."""
+@pytest.mark.parametrize("is_large", [False, True])
+def test_a_rule_in_the_session_table_is_found_by_any_cookie_but_ours(
+    bit: int, is_large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large table the switch is not asked for session rules, which may be a million."""
+    if is_large:
+        monkeypatch.setattr(override_audit, "MAX_RULES", 3)
     world = settled()
     send(world, rule(60000, table=1, cookie=COOKIE_MARK ^ 1 << bit), rule(7, match(udp_match("10.1.1.10", 9)), table=1))
     run(world, LOOK_TIME)
     assert overridden(world).count == 1
 
 
-def test_a_switch_that_ignores_cookies_reports_each_rule_once() -> None:
-    world = settled(replace(PARAMETERS, habits=(("flow_statistics_by_cookie", False),)))
+def test_a_switch_that_ignores_cookies_reports_each_rule_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has one more for requests, which is ours, and one for other packets."""
+    monkeypatch.setattr(override_audit, "MAX_RULES", 17)
+    world = settled(replace(PARAMETERS, mobiles=0, habits=(("flow_statistics_by_cookie", False),)))
     send(world, *(rule(60000 + bit, table=1, cookie=COOKIE_MARK ^ 1 << bit) for bit in range(16)))
+    send(world, rule(7, match(udp_match("10.1.1.10", 9)), table=1))
     run(world, LOOK_TIME)
     assert overridden(world).count == 16
 
@@ -100,3 +111,29 @@ def test_the_learning_table_is_looked_at_where_there_is_one() -> None:
     send(world, rule(60000, ANY, table=3), rule(60000, ANY, table=4))
     run(world, 2 * LOOK_TIME)
     assert overridden(world).count == 2
+
+
+def test_of_very_many_rules_of_others_only_those_about_requests_are_looked_at(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A switch sends a reply as a whole, and requests behind it: 200,000 rules would stop them for seconds."""
+    world = settled()
+    many = [rule(60000, match({"eth_type": 0x0800, "ipv4_src": number}), cookie=7) for number in range(MAX_RULES + 1)]
+    send(world, *many, rule(65535))
+    reported: list[FlowStats] = []
+    take = Look.take
+
+    def record(look: Look, row: FlowStats) -> None:
+        reported.append(row)
+        take(look, row)
+
+    monkeypatch.setattr(Look, "take", record)
+    run(world, 2 * LOOK_TIME)
+    assert overridden(world) == Overridden(1, "table 0, priority 65535, cookie 0x0, over 'punt request'")
+    assert 0 < len(reported) < MAX_RULES
+    (line,) = [each.getMessage() for each in caplog.records if "too many" in each.getMessage()]
+    assert f"table 0 has more than {MAX_RULES} rules of others" in line
+    send(world, rule(0, ANY, cookie=7, command=wire.OFPFC_DELETE)._replace(cookie_mask=0xFFFF))
+    send(world, rule(65000, ANY))
+    run(world, LOOK_TIME)
+    assert overridden(world).count == 2, "there are few again"

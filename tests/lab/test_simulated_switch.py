@@ -20,6 +20,7 @@ from twin_switches import (
     TAG,
     OpenVSwitch,
     Simulated,
+    aggregate_stats,
     answer,
     bundle,
     classifier,
@@ -61,6 +62,9 @@ def test_counters_and_flow_statistics(play: Any) -> None:
     assert play(flow_stats(table=1, cookie=MARK, mask=0xFFFF))[0][-1]
     assert not play(flow_stats(cookie=0xFFFF, mask=0xFFFF))[0][-1]
     assert play(flow_stats(match=REQUEST))[0][-1]
+    for selected, rules in (({}, 2), ({"table": 1, "cookie": MARK, "mask": 0xFFFF}, 1), ({"match": REQUEST}, 2)):
+        ((_, _, _, (packets, octets, count)),) = play(aggregate_stats(**selected))
+        assert (packets, count) == (2 * rules, rules) and octets > 0
 
 
 def test_a_packet_without_a_matching_rule_is_dropped(play: Any) -> None:

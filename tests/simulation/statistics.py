@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from simulation.switch import SimulatedSwitch
 
 _FLOW_STATS = Struct("!HBxIIHHHH4xQQQ")
+_AGGREGATE = Struct("!QQI4x")
 _TABLE_FEATURES = Struct("!HB5x32sQQII")
 _GROUP_FEATURES = Struct("!10I")
 #: Types, capabilities, limits and actions of groups.
@@ -43,8 +45,8 @@ class Statistics:
             ]
             sizes = [256, 256, 256, 32, 256]
             rows = [b"".join(text.ljust(size, b"\0") for text, size in zip(description, sizes))]
-        elif kind == 1 and self._switch.capabilities.flow_statistics:
-            rows = self._flow_stats(message)
+        elif kind in (1, 2) and self._switch.capabilities.flow_statistics:
+            rows = self._flow_stats(message) if kind == 1 else [self._aggregate(message)]
         elif kind == 3:
             rows = _EMPTY_TABLES[: len(self._datapath.tables)]
             for number, table in self._datapath.used.items():
@@ -71,18 +73,24 @@ class Statistics:
         return rows
 
     def _flow_stats(self, message: bytes) -> list[bytes]:
+        return [self._flow_row(number, flow) for number, flow in self._selected(message)]
+
+    def _aggregate(self, message: bytes) -> bytes:
+        flows = [flow for _, flow in self._selected(message)]
+        return _AGGREGATE.pack(sum(flow.packets for flow in flows), sum(flow.octets for flow in flows), len(flows))
+
+    def _selected(self, message: bytes) -> Iterator[tuple[int, Flow]]:
+        """The rules that a request asks for, and their tables."""
         wanted, cookie, mask = message[16], int.from_bytes(message[32:40], "big"), int.from_bytes(message[40:48], "big")
         out_port = int.from_bytes(message[20:24], "big")
         if not self._switch.capabilities.flow_statistics_by_cookie:
             mask = 0
         match, _ = read_match(message, 48)
-        rows = []
         for number, table in self._datapath.tables_with_rules():
             if wanted in (number, 0xFF):
                 for flow in table.select(match, cookie, mask, self._switch.capabilities.masks_cover):
                     if out_port == OFPP_ANY or (0, out_port) in flow.actions:
-                        rows.append(self._flow_row(number, flow))
-        return rows
+                        yield number, flow
 
     def _flow_row(self, number: int, flow: Flow) -> bytes:
         body = packed(flow.match) + flow.instructions

@@ -41,6 +41,11 @@ def flow_stats_reply(*rows: FlowRow, xid: int = 0, more: bool = False) -> bytes:
     return _reply(xid, wire.OFPMP_FLOW, body, more)
 
 
+def aggregate_stats_reply(rules: int, xid: int = 0) -> bytes:
+    """An aggregate statistics reply (section 7.3.5.3)."""
+    return _reply(xid, wire.OFPMP_AGGREGATE, struct.pack("!QQI4x", 3 * rules, 300 * rules, rules), False)
+
+
 def meter_stats_reply(*meters: tuple[int, list[int]], xid: int = 0, more: bool = False) -> bytes:
     """A meter statistics reply: each meter's number, and what each of its bands has dropped (section 7.3.5.13)."""
     body = b""

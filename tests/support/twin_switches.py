@@ -234,9 +234,15 @@ def answer(received: bytes) -> Answer:
         ofp.OFPT_PACKET_IN: _packet_in,
         ofp.OFPT_FLOW_REMOVED: _flow_removed,
         ofp.OFPT_ROLE_REPLY: lambda each: ("role", xid, each.role, each.generation_id),
-        ofp.OFPT_MULTIPART_REPLY: lambda each: ("multipart", xid, each.type, sorted(map(_row, each.body))),
+        ofp.OFPT_MULTIPART_REPLY: lambda each: ("multipart", xid, each.type, _rows(each)),
     }
     return readers[kind](parsed)
+
+
+def _rows(reply: Any) -> Any:
+    if reply.type == ofp.OFPMP_AGGREGATE:
+        return reply.body.packet_count, reply.body.byte_count, reply.body.flow_count
+    return sorted(map(_row, reply.body))
 
 
 def _flow_updates(received: bytes) -> Iterator[Answer]:
@@ -313,10 +319,15 @@ def packet_out(*actions: Any, frame: bytes = FRAME, xid: int = 6) -> bytes:
 
 
 def flow_stats(table: int = ofp.OFPTT_ALL, cookie: int = 0, mask: int = 0, match: Any = None) -> bytes:
-    request = parser.OFPFlowStatsRequest(
-        PROTOCOL, 0, table, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch(**match or {})
-    )
-    return message(request, 9)
+    return message(_statistics_request(parser.OFPFlowStatsRequest, table, cookie, mask, match), 9)
+
+
+def aggregate_stats(table: int = ofp.OFPTT_ALL, cookie: int = 0, mask: int = 0, match: Any = None) -> bytes:
+    return message(_statistics_request(parser.OFPAggregateStatsRequest, table, cookie, mask, match), 9)
+
+
+def _statistics_request(make: Any, table: int, cookie: int, mask: int, match: Any) -> Any:
+    return make(PROTOCOL, 0, table, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch(**match or {}))
 
 
 def to_controller() -> Any:

@@ -1,11 +1,19 @@
 """The audit of rules of others on one switch: reports those that override ours (:mod:`.overriding`).
 
-They have any cookie but ours. Small tables are read as a whole. Where ours are many, the switch is asked for the rules
-whose cookie differs from our mark, in 16 requests: that it differs in bit n and in no lower one::
+A table of few rules is read as a whole. Where there are many, most are ours or of one other controller: then the switch
+is asked for the rules whose cookie differs from our mark, in 16 requests: that it differs in bit n and in no lower one.
+Each request is preceded by one for the number of its rules::
 
     every 10 s   the tables that rules of ours are in, one after the other
                  -> a rule that overrides ours was not reported yet -> one log line, for all that were found
                  -> none is left                                    -> one log line
+
+    a table      how many rules? -> few  -> which?
+                                 -> many -> by their cookies, 16 requests
+    a cookie     how many rules? -> few  -> which?
+                                 -> many -> only those that match nothing but packets to UDP port 434, if these are few
+
+A switch sends a reply as a whole, and requests of mobiles behind it: 200,000 rules would stop them for seconds.
 """
 
 from __future__ import annotations
@@ -16,12 +24,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional
 
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.audit.overriding import Look, Overriding, guards_of
-from ryu_haslb.openflow.flow_tables.pipeline import Rule, Table
+from ryu_haslb.openflow.flow_tables.pipeline import Rule
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire.multipart import flow_stats, flow_stats_request, has_more
-from ryu_haslb.openflow.wire.wire import MalformedMessage
+from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL, match
+from ryu_haslb.openflow.wire.multipart import (
+    flow_stats,
+    flow_stats_request,
+    has_more,
+    rule_count,
+    rule_count_request,
+)
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, MalformedMessage
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
@@ -33,8 +49,9 @@ _LOOK_PAUSE = 300.0
 _REQUEST_PAUSE = 4.0
 #: Seconds without a further part of a reply after which the request is given up.
 REPLY_TIMEOUT = 15.0
-#: The tables that have a rule for each session, or for each address.
-_LARGE_TABLES = frozenset({Table.SESSIONS, Table.DESTINATIONS, Table.SOURCES})
+#: Rules in one reply at most.
+MAX_RULES = 5_000
+_REQUESTS = match({"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "udp_dst": MOBILE_IP_PORT})
 
 
 @dataclass
@@ -49,6 +66,7 @@ class _Request(NamedTuple):
     table: int
     cookie: int = 0
     mask: int = 0
+    match: bytes = MATCH_ALL
 
 
 class OverrideAudit:
@@ -73,9 +91,13 @@ class OverrideAudit:
         self._overridden.count, self._overridden.example = 0, ""
         self._reported: set[Overriding] = set()
         self._look: Optional[Look] = None
+        #: The tables with too many rules of others: as reported, and in this look.
+        self._reported_large: set[int] = set()
+        self._large: set[int] = set()
         self._to_ask: deque[_Request] = deque()
         self._asked: Optional[_Request] = None
         self._xid: Optional[int] = None
+        self._is_counting = False
         self._asked_at = self._heard_at = self._next_at = self._reading = 0.0
         self._is_possible = True
 
@@ -97,14 +119,15 @@ class OverrideAudit:
 
     def _begin(self) -> None:
         guards = guards_of(self._rules(), self._replies())
-        self._look, self._reading = Look(guards), 0.0
+        self._look, self._reading, self._large = Look(guards), 0.0, set()
         tables = sorted({guard.table for guard in guards if guard.table < self._channel.tables})
-        self._to_ask.extend(request for table in tables for request in _requests_for(table))
+        self._to_ask.extend(map(_Request, tables))
 
     def _ask(self, request: _Request, now: float) -> None:
         self._asked, self._asked_at, self._heard_at = request, now, now
+        self._is_counting = True
         self._xid = self._channel.next_xid()
-        self._channel.transmit(flow_stats_request(self._xid, *request))
+        self._channel.transmit(rule_count_request(self._xid, *request))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
@@ -112,13 +135,11 @@ class OverrideAudit:
             return False
         self._heard_at = now
         try:
-            for row in flow_stats(message):
-                if row.table != self._asked.table:
-                    continue
-                if (row.cookie ^ self._asked.cookie) & self._asked.mask:
-                    self._skip_rest_of_table()  # the switch ignores cookies, and reports the whole table
-                self._look.take(row)
-            more = has_more(message)
+            if self._is_counting:
+                is_last = self._on_count(self._asked, rule_count(message))
+            else:
+                self._take(self._asked, self._look, message)
+                is_last = not has_more(message)
         except MalformedMessage as error:
             LOG.warning(
                 "Switch %016x: malformed flow-stats reply (%s); this look for rules of others is given up",
@@ -126,7 +147,7 @@ class OverrideAudit:
             )
             self._give_up(now)
             return True
-        if not more:
+        if is_last:
             self._xid = None
             took = now - self._asked_at
             self._reading += took
@@ -134,6 +155,28 @@ class OverrideAudit:
             if not self._to_ask:
                 self._conclude(self._look.found(), now)
         return True
+
+    def _on_count(self, request: _Request, count: int) -> bool:
+        """Ask for these rules, or for fewer if they are too many. True when nothing is to be waited for."""
+        if count <= MAX_RULES:
+            self._is_counting = False
+            self._xid = self._channel.next_xid()
+            self._channel.transmit(flow_stats_request(self._xid, *request))
+            return False
+        if not request.mask:
+            self._to_ask.extendleft(_by_cookies(request.table))
+        elif request.match == MATCH_ALL:
+            self._large.add(request.table)
+            self._to_ask.appendleft(request._replace(match=_REQUESTS))
+        return True
+
+    def _take(self, request: _Request, look: Look, message: bytes) -> None:
+        for row in flow_stats(message):
+            if row.table != request.table:
+                continue
+            if (row.cookie ^ request.cookie) & request.mask:
+                self._skip_rest_of_table()  # the switch ignores cookies, and reports the whole table
+            look.take(row)
 
     def on_error(self, xid: int) -> bool:
         """The switch rejects the request: it is not asked again. False when it is another message."""
@@ -162,16 +205,20 @@ class OverrideAudit:
                 "are not ours",
                 *(self._datapath_id, len(found), found[0]),
             )
-        elif self._reported and not found:
+        elif self._reported and not found and not self._large:
             LOG.info("Switch %016x: no rule of others overrides ours any more", self._datapath_id)
         self._reported = set(found)
+        for table in self._large - self._reported_large:
+            LOG.warning(
+                "Switch %016x: table %d has more than %d rules of others, too many to look at: only those that match "
+                "nothing but packets to UDP port 434 are compared with ours",
+                *(self._datapath_id, table, MAX_RULES),
+            )
+        self._reported_large = self._large
 
 
-def _requests_for(table: int) -> Iterator[_Request]:
+def _by_cookies(table: int) -> Iterator[_Request]:
     """Requests for all rules of others in a table, each of which one of them reports."""
-    if table not in _LARGE_TABLES:
-        yield _Request(table)
-        return
     for bit in range(COOKIE_MARK_BITS):
         mask = (2 << bit) - 1
         yield _Request(table, (COOKIE_MARK ^ 1 << bit) & mask, mask)

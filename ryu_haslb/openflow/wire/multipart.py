@@ -14,6 +14,7 @@ from ryu_haslb.openflow.wire.wire import (
     OFPIT_APPLY_ACTIONS,
     OFPM_ALL,
     OFPMF_PKTPS,
+    OFPMP_AGGREGATE,
     OFPMP_FLOW,
     OFPMP_METER,
     OFPMP_METER_CONFIG,
@@ -41,6 +42,7 @@ _MATCH_HEADER = 4
 _FLOW_PACKETS = Struct("!24xQQ")
 #: Type of an instruction that has actions, up to them.
 INSTRUCTION = Struct("!H2x4x")
+_AGGREGATE = Struct("!16xI4x")
 _TABLE = Struct("!B3xI16x")
 _METER_REQUEST = Struct("!I4x")
 _METER = Struct("!IH34x")
@@ -50,10 +52,16 @@ _BAND_CONFIG = Struct("!4xI8x")
 _LENGTH = Struct("!H")
 
 
-def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int) -> bytes:
-    """Ask for every rule of a table whose cookie, under the mask, is this."""
-    body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + MATCH_ALL
+def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int, match: bytes = MATCH_ALL) -> bytes:
+    """Ask for every rule of a table whose cookie, under the mask, is this, and that matches nothing beside a match."""
+    body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + match
     return _request(xid, OFPMP_FLOW, body)
+
+
+def rule_count_request(xid: int, table: int, cookie: int, cookie_mask: int, match: bytes = MATCH_ALL) -> bytes:
+    """Ask how many rules the reply to :func:`flow_stats_request` would have."""
+    body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + match
+    return _request(xid, OFPMP_AGGREGATE, body)
 
 
 def meter_stats_request(xid: int) -> bytes:
@@ -240,6 +248,19 @@ def meter_rates(message: bytes) -> Iterator[MeterRate]:
         band = offset + _METER_CONFIG.size
         rate = _BAND_CONFIG.unpack_from(message, band)[0] if band + _BAND_CONFIG.size <= end else 0
         yield MeterRate(meter_id, rate, bool(flags & OFPMF_PKTPS), hash(message[offset:end]))
+
+
+def rule_count(message: bytes) -> int:
+    """The number of rules in an aggregate statistics reply.
+
+    Raises:
+        MalformedMessage: the message is cut short, or is another reply.
+    """
+    kind, _ = _reply(message)
+    if kind != OFPMP_AGGREGATE or len(message) != _REPLY.size + _AGGREGATE.size:
+        raise MalformedMessage(f"multipart reply of type {kind}, {len(message)} bytes: expected aggregate statistics")
+    (count,) = _AGGREGATE.unpack_from(message, _REPLY.size)
+    return int(count)
 
 
 def table_stats(message: bytes) -> dict[int, int]:

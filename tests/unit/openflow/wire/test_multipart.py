@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
+from statistics_replies import FlowRow, aggregate_stats_reply, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.wire import flow_mod, multipart, wire
@@ -48,6 +48,28 @@ def test_flow_stats_request() -> None:
         DATAPATH, 0, 1, ofproto_v1_3.OFPP_ANY, ofproto_v1_3.OFPG_ANY, 0x51B7, 0xFFFF, parser.OFPMatch()
     )
     assert multipart.flow_stats_request(7, 1, 0x51B7, 0xFFFF) == packed(message, 7)
+
+
+def test_rule_count_request_of_what_a_match_selects() -> None:
+    fields = {"eth_type": 0x0800, "ip_proto": 17, "udp_dst": 434}
+    for make, ours in (
+        (parser.OFPAggregateStatsRequest, multipart.rule_count_request),
+        (parser.OFPFlowStatsRequest, multipart.flow_stats_request),
+    ):
+        selected = 1, ofproto_v1_3.OFPP_ANY, ofproto_v1_3.OFPG_ANY, 0x51B6, 1
+        message = make(DATAPATH, 0, *selected, parser.OFPMatch(**fields))
+        assert ours(7, 1, 0x51B6, 1, flow_mod.match(fields)) == packed(message, 7)
+
+
+def test_rule_count_is_read_as_by_ryu() -> None:
+    reply = aggregate_stats_reply(200_000)
+    assert multipart.rule_count(reply) == read_by_ryu(reply).body.flow_count == 200_000
+
+
+@pytest.mark.parametrize("reply", [table_stats_reply({}), aggregate_stats_reply(1)[:-1], aggregate_stats_reply(1)[:9]])
+def test_another_reply_has_no_rule_count(reply: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        multipart.rule_count(reply)
 
 
 def test_meter_stats_request() -> None:
