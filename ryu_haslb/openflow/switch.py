@@ -10,6 +10,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.audit.incident import Restored
 from ryu_haslb.openflow.audit.override_audit import Overridden
 from ryu_haslb.openflow.capabilities.capabilities import Capabilities
+from ryu_haslb.openflow.capabilities.known_makes import REPORTABLE_ADDRESSES, REPORTABLE_SESSION_RULES, reportable
 from ryu_haslb.openflow.capabilities.layout_choice import NormalSeen, SwitchingSource
 from ryu_haslb.openflow.capabilities.self_description import Reported
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
@@ -18,7 +19,7 @@ from ryu_haslb.openflow.delivery.table_output import PROBE_TAG
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Table
-from ryu_haslb.openflow.learning.table import Learning, Numbers
+from ryu_haslb.openflow.learning.table import MAX_ADDRESSES, Learning, Numbers
 from ryu_haslb.openflow.recovery.follower import Follower
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.requests.request_path import RequestPath
@@ -114,6 +115,7 @@ class Switch:
             self.path.learning = Learning(
                 self.datapath_id, self._transactions, layout, self.adjacencies.is_own, self._learned
             )
+            self._limit_addresses()
 
     def _end_learning(self) -> None:
         if self.path.learning is not None:
@@ -125,6 +127,13 @@ class Switch:
         self.reported = reported
         size = reported.table_sizes.get(Table.SESSIONS, 0)
         self.rules.room.reported = size - 1 - min(size // 10, MAX_RESERVED_ENTRIES) if size > 1 else None
+        self.rules.room.reportable = reportable(reported.description, REPORTABLE_SESSION_RULES)
+        self._limit_addresses()
+
+    def _limit_addresses(self) -> None:
+        if self.learning is not None:
+            addresses = reportable(self.reported.description, REPORTABLE_ADDRESSES)
+            self.learning.max_addresses = MAX_ADDRESSES if addresses is None else addresses
 
     @property
     def has_table_output(self) -> Optional[bool]:

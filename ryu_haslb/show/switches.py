@@ -88,7 +88,8 @@ class SwitchRow(SwitchFacts):
     session_rules: Annotated[Count, "Session rules on the switch, by the last count."]
     session_rule_limit: Annotated[Optional[Count], "The limit of session rules on the switch; null if none is known."]
     session_rule_limit_source: Annotated[
-        RuleLimitSource, "Where the limit comes from: the configuration, the switch's report, or its rejections."
+        RuleLimitSource,
+        "Where the limit comes from: the configuration, the switch's report, what it can report, or its rejections.",
     ]
     flow_mod_rate: Annotated[
         Optional[float], "Flow-mods per second that the switch takes; null while it takes all that it is sent at once."

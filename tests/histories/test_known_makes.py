@@ -13,13 +13,15 @@ import pytest
 from budget import seconds, some
 
 from ryu_haslb.configuration.model import Datapath, ProbeKind, Switching
+from ryu_haslb.openflow.capabilities.known_makes import REPORTABLE_SESSION_RULES
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
 from simulation.world import World
 
-#: All statistics in one message, cookies in requests and generations ignored, tables of 4,096 rules.
+#: All statistics in one message, which its relay cannot read beyond 64 kB; cookies in requests and generations ignored,
+#: tables of 4,096 rules.
 CPQD: dict[str, Any] = {
     "normal": "ignored",
     "make": "Stanford University, Ericsson Research and CPqD Research",
@@ -30,6 +32,7 @@ CPQD: dict[str, Any] = {
     "habits": (
         ("flow_statistics_by_cookie", False),
         ("wraps_statistics", True),
+        ("relayed", True),
         ("masks_cover", False),
         ("overlaps_itself", True),
         ("checks_generation", False),
@@ -91,10 +94,13 @@ def test_a_full_table_is_survived(make: dict[str, Any]) -> None:
     assert simulate(replace(world(**small), mobiles=150), history, seconds(250.0, least=150.0)).violation is None
 
 
-@MAKES
-def test_sessions_survive_a_crash_and_rules_are_audited_when_statistics_have_more_than_64_kilobytes(
-    make: dict[str, Any],
+@pytest.mark.parametrize(
+    ("make", "rules"), [(CPQD, REPORTABLE_SESSION_RULES), (LAGOPUS, 1000)], ids=["CPqD", "Lagopus"]
+)
+def test_sessions_survive_a_crash_and_rules_are_audited_when_there_are_a_thousand(
+    make: dict[str, Any], rules: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """CPqD's switch has no more rules than it can report: else its relay would begin anew with each audit."""
     parameters = Parameters(seed=5, mobiles=1000, pdsns=8, arrivals=10.0, lifetime=600, idle=300, **make)
     running = World(parameters)
     running.start()
@@ -102,12 +108,13 @@ def test_sessions_survive_a_crash_and_rules_are_audited_when_statistics_have_mor
     Fault(0.0, "controller is killed").strike(running)
     Fault(0.0, "controller starts").strike(running)
     running.clock.run_until(running.clock.now + 10.0)
-    assert len(running.controller.balancer.sessions) == 1000
+    assert len(running.controller.balancer.sessions) == rules
     for flow in list(running.switch.datapath.tables[1])[100:200]:
         running.switch.remove(1, flow, 2)
     running.clock.run_until(running.clock.now + 20.0)
-    assert len(running.switch.datapath.tables[1]) == 1001, "the audit has found the rules that others have deleted"
-    assert len(running.controller.balancer.sessions) == 1000
+    assert len(running.switch.datapath.tables[1]) == 1 + rules, "the audit has found the rules that others have deleted"
+    assert len(running.controller.balancer.sessions) >= rules
+    assert "has forgotten" not in caplog.text, "the relay of the one can read what it reports"
 
 
 @MAKES

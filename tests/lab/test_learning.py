@@ -18,7 +18,7 @@ from haslb_lab.runner.capture import interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
-from ryu_haslb.openflow.learning.table import MAX_ADDRESSES_OF_PORT
+from ryu_haslb.openflow.learning.table import MAX_ADDRESSES
 
 pytestmark = pytest.mark.lab
 
@@ -169,7 +169,7 @@ def test_a_hundred_thousand_made_up_addresses_take_nothing_from_bystanders_and_k
         answered.append(pings(bench, "sami1", REALS["sami3"]))
     assert flood.returncode == 0
     assert any(answered)
-    assert len(learned(bench)) <= MAX_ADDRESSES_OF_PORT + 16
+    assert len(learned(bench)) <= MAX_ADDRESSES // 2 + 16
     assert all(is_learned(bench, MACS[node]) for node in ("sami1", "sami3"))
     forget_fast_path()
     sent = to(MACS["sami1"], payload=b"behind the flood")

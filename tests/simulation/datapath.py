@@ -100,6 +100,10 @@ class Capabilities:
     flow_statistics_by_cookie: bool = True
     #: All flow statistics in one message, whose length field has the lowest 16 bits of its length.
     wraps_statistics: bool = False
+    #: A relay connects the switch to its controllers. It takes what follows a message by its length field for another
+    #: message, begins the connection to the switch anew when that makes no sense, and keeps that to the controller
+    #: (BOFUSS's ``ofprotocol``).
+    relayed: bool = False
     #: Whether a masked field of a deletion or a request covers rules that have the field without a mask.
     masks_cover: bool = True
     #: OFPFF_CHECK_OVERLAP also rejects a rule that is there already.

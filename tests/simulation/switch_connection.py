@@ -63,6 +63,8 @@ _FEATURES = Struct("!QIBB2xII")
 _PART = 60_000
 #: The same of a switch that takes its time.
 _SLOW_PART = 2_000
+#: Seconds that a relay takes to reach the switch again.
+_INTERRUPTION = 1.0
 #: Lists of actions that are remembered.
 _MAX_KNOWN_ACTIONS = 4096
 
@@ -71,12 +73,13 @@ class SwitchConnection:
     """The switch's end of one OpenFlow connection."""
 
     def __init__(self, switch: SimulatedSwitch, send: Callable[[bytes], None], unsent: Callable[[], int]) -> None:
-        self.role = ROLE_EQUAL
         #: The name of the controller, and the generation with which it is MASTER; for those who look on.
         self.controller = ""
         self.generation: Optional[int] = None
         #: The reasons for which unsolicited messages are sent: to a MASTER or EQUAL, and to a SLAVE.
-        self.async_masks = {PACKET_IN: [0x3, 0], PORT_STATUS: [0x7, 0x7], FLOW_REMOVED: [0xF, 0]}
+        self.async_masks: dict[int, list[int]] = {}
+        self._is_interrupted = False
+        self._restore_defaults()
         self._watcher = switch.monitors.watcher(self, unsent)
         self._switch = switch
         self._datapath = switch.datapath
@@ -131,6 +134,8 @@ class SwitchConnection:
 
     def execute(self, message: bytes) -> None:
         """Carry out one message."""
+        if self._is_interrupted:
+            return
         self._handle(message)
         self._switch.monitors.flush()
 
@@ -144,7 +149,24 @@ class SwitchConnection:
 
     def send(self, kind: int, body: bytes, xid: int = 0) -> None:
         """Send one message."""
-        self._send(HEADER.pack(4, kind, 8 + len(body) & 0xFFFF, xid) + body)
+        if self._is_interrupted:
+            return
+        length = 8 + len(body)
+        message = HEADER.pack(4, kind, length & 0xFFFF, xid) + body
+        if length > 0xFFFF and self._switch.capabilities.relayed:
+            message = message[: length & 0xFFFF]
+            self._interrupt()
+        self._send(message)
+
+    def _interrupt(self) -> None:
+        """The relay begins the connection to the switch anew, and loses what comes meanwhile; this one stays."""
+        self._is_interrupted = True
+        self._restore_defaults()
+        self._switch.clock.after(_INTERRUPTION, setattr, self, "_is_interrupted", False)
+
+    def _restore_defaults(self) -> None:
+        self.role, self.generation = ROLE_EQUAL, None
+        self.async_masks = {PACKET_IN: [0x3, 0], PORT_STATUS: [0x7, 0x7], FLOW_REMOVED: [0xF, 0]}
 
     def wants(self, kind: int, reason: int) -> bool:
         """Whether a packet-in, a port status or a removed rule is reported over this connection (section 6.3.6)."""

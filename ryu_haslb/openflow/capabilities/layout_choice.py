@@ -17,19 +17,13 @@ from enum import Enum
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Switching
+from ryu_haslb.openflow.capabilities.known_makes import FORWARDS_NORMAL, IGNORES_NORMAL, is_of
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.packet import is_flood_packet_out
-
-#: Words in the descriptions of switches that accept rules with output to NORMAL and drop the packets: CPqD's software
-#: switch (BOFUSS, ofsoftswitch13), whose description also stands in switches made from it, and Lagopus.
-IGNORES_NORMAL = ("cpqd", "bofuss", "ofsoftswitch", "openflow 1.3 reference userspace switch", "lagopus")
-
-#: Words in the descriptions of switches that are known to forward what is output to NORMAL, and need not be tried.
-FORWARDS_NORMAL = ("open vswitch",)
 
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
 #: Errors about actions that the switch takes one by one, but not together: some hardware takes one output in a rule.
@@ -126,7 +120,7 @@ class LayoutChoice:
         record = self.record
         if record is not None and record.is_of(self._description) and record.forwards_normal is not None:
             return SwitchingSource.SWITCH_TEST, record.forwards_normal
-        if self._is_of(IGNORES_NORMAL):
+        if is_of(self._description, IGNORES_NORMAL):
             return SwitchingSource.MAKE, False
         if self.seen is not None and self.seen.description == self._description.digest:
             return SwitchingSource.COUNTERS, self.seen.forwards
@@ -145,16 +139,12 @@ class LayoutChoice:
     def must_check_normal(self) -> bool:
         """Whether nothing shows what becomes of packets that are output to NORMAL."""
         is_default = self.configured is None and self.decision.source is SwitchingSource.DEFAULT
-        return is_default and not self._is_of(FORWARDS_NORMAL)
+        return is_default and not is_of(self._description, FORWARDS_NORMAL)
 
     def see(self, forwards: bool) -> NormalSeen:
         """The counters of the ports show whether NORMAL forwards."""
         self.seen = NormalSeen(self._description.digest, forwards)
         return self.seen
-
-    def _is_of(self, makes: Collection[str]) -> bool:
-        words = " ".join(self._description).lower()
-        return any(make in words for make in makes)
 
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""

@@ -23,9 +23,9 @@ Requests and ARP for a virtual address are sent to the controller in table 0. It
 the replies of home agents to a PDSN that sends nothing else would be flooded.
 
 **Bounds.** Made-up addresses cost a copy each. A port that shows more than :data:`MAX_NEW_ADDRESSES` in a second, or
-has :data:`MAX_ADDRESSES_OF_PORT`, is ignored for some seconds: a rule in table 4 ends its copies. Its unknown
-addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share of the
-table. Nothing is learned while the switch is overloaded, be it by our own flow-mods (:mod:`.admission`).
+has half of the :data:`MAX_ADDRESSES` of a switch, is ignored for some seconds: a rule in table 4 ends its copies. Its
+unknown addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share
+of the table. Nothing is learned while the switch is overloaded, be it by our own flow-mods (:mod:`.admission`).
 
 **Pace.** Flow-mods are sent no faster than the switch takes them (:mod:`.learned_rules`). While :data:`MAX_WAITING` of
 them wait, no further address is learned.
@@ -51,10 +51,9 @@ from ryu_haslb.openflow.wire.ports import MAX_PORTS
 
 LOG = logging.getLogger(__name__)
 
-#: Addresses that are learned of a switch, and of one of its ports. Open vSwitch visits all rules with a time-out after
-#: each change, which is felt from some 5,000 on; an address has two.
+#: Addresses that are learned of a switch. Open vSwitch visits all rules with a time-out after each change, which is
+#: felt from some 5,000 on; an address has two.
 MAX_ADDRESSES = 2048
-MAX_ADDRESSES_OF_PORT = 1024
 #: New addresses, or copies of packets, of one port in a second.
 MAX_NEW_ADDRESSES = 200
 #: Seconds for which a port that shows more is not listened to.
@@ -96,7 +95,10 @@ class Numbers:
 
 
 class Learning:
-    """What was learned over one connection. ``is_own`` says whether an address is the balancer's."""
+    """What was learned over one connection. ``is_own`` says whether an address is the balancer's.
+
+    ``max_addresses`` are learned at most, half of them at one port.
+    """
 
     def __init__(
         self,
@@ -110,6 +112,7 @@ class Learning:
         self._datapath_id = datapath_id
         self._channel = transactions.channel
         self._is_own = is_own
+        self.max_addresses = MAX_ADDRESSES
         self._entries: dict[Key, Entry] = {}
         self._keys: dict[int, Key] = {}
         self._ports: dict[int, _Port] = {}
@@ -140,9 +143,9 @@ class Learning:
         entry = self._entries.get(key)
         if entry is not None and entry.port == port and now < entry.sent_at + _RESEND_INTERVAL:
             return
-        if (entry is None and len(self._entries) >= MAX_ADDRESSES) or self.waiting >= MAX_WAITING:
+        if (entry is None and len(self._entries) >= self.max_addresses) or self.waiting >= MAX_WAITING:
             return
-        if (entry is None or entry.port != port) and len(place.keys) >= MAX_ADDRESSES_OF_PORT:
+        if (entry is None or entry.port != port) and len(place.keys) >= self.max_addresses // 2:
             self._end_copies(place, port, now)
             return
         self._learn(key, entry, port, now)
@@ -248,7 +251,7 @@ class Learning:
             LOG.warning(
                 "Switch %016x: port %d: %s; no address is learned there for %d s, and frames to unknown ones are "
                 "flooded. %d of at most %d addresses of the port are known",
-                *(self._datapath_id, port, reason, DEAF_INTERVAL, len(place.keys), MAX_ADDRESSES_OF_PORT),
+                *(self._datapath_id, port, reason, DEAF_INTERVAL, len(place.keys), self.max_addresses // 2),
             )
 
 

@@ -4,6 +4,7 @@ Hardware has room for some thousand rules. The limit of session rules is, in thi
 
     configured   ``max-rules`` of the switch's ``ip slb datapath``
     reported     the size of the session table, as the switch gives it in its table features
+    statistics   the rules that it can report, if they are fewer (:func:`.known_makes.reportable`)
     table full   the rules that are there when the switch rejects one for lack of room (OFPFMFC_TABLE_FULL); one further
                  rule is tried after each pause (:mod:`.backoff`), then two, four and so on as long as they fit
 
@@ -40,6 +41,7 @@ class LimitSource(Enum):
     NONE = "none"
     CONFIGURED = "configured"
     REPORTED = "reported"
+    STATISTICS = "statistics"
     TABLE_FULL = "table_full"
 
     @property
@@ -52,6 +54,7 @@ _TEXTS = {
     LimitSource.NONE: "no limit",
     LimitSource.CONFIGURED: "the limit of the configuration",
     LimitSource.REPORTED: "the size of its table",
+    LimitSource.STATISTICS: "it cannot report more",
     LimitSource.TABLE_FULL: "it rejected more",
 }
 
@@ -59,15 +62,17 @@ _TEXTS = {
 class RuleRoom:
     """The room for session rules of one switch.
 
-    ``configured`` and ``reported`` are limits as their sources give them, None if they give none. ``held`` are the tags
-    of rules that are on the switch, or on their way to it; None as long as they are not counted. ``leaving`` are those
-    whose deletion is on its way. ``is_uncertain``: rules of an earlier run, or of another balancer, may be on the
-    switch that are not among them yet; until they have been recovered no rule is added where there is a limit.
+    ``configured``, ``reported`` and ``reportable`` are limits as their sources give them, None if they give none.
+    ``held`` are the tags of rules that are on the switch, or on their way to it; None as long as they are not counted.
+    ``leaving`` are those whose deletion is on its way. ``is_uncertain``: rules of an earlier run, or of another
+    balancer, may be on the switch that are not among them yet; until they have been recovered no rule is added where
+    there is a limit.
     """
 
     def __init__(self, datapath_id: int, sessions: SessionTable) -> None:
         self.configured: Optional[int] = None
         self.reported: Optional[int] = None
+        self.reportable: Optional[int] = None
         self.held: Optional[set[int]] = None
         self.leaving: set[int] = set()
         self.is_uncertain = False
@@ -84,7 +89,8 @@ class RuleRoom:
     @property
     def limit(self) -> Optional[int]:
         """The limit of session rules; None where there is none."""
-        given = self.reported if self.configured is None else self.configured
+        told = [each for each in (self.reported, self.reportable) if each is not None]
+        given = min(told, default=None) if self.configured is None else self.configured
         if given is not None and given >= MAX_COUNTED:
             given = None
         return self._learned if given is None or (self._learned is not None and self._learned < given) else given
@@ -99,6 +105,8 @@ class RuleRoom:
             return LimitSource.CONFIGURED
         if limit == self.reported and self.configured is None:
             return LimitSource.REPORTED
+        if limit == self.reportable and self.configured is None:
+            return LimitSource.STATISTICS
         return LimitSource.TABLE_FULL
 
     def advance(self) -> None:

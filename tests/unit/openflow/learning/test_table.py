@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import pytest
 from learning_bench import HOST, OWN, Bench, flow_mods, shown
+from wired_switch import Wired
 
 from ryu_haslb.configuration.model import Switching
+from ryu_haslb.openflow.capabilities.known_makes import REPORTABLE_ADDRESSES
+from ryu_haslb.openflow.capabilities.self_description import Reported
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
 from ryu_haslb.openflow.learning.table import (
     DEAF_INTERVAL,
     MAX_ADDRESSES,
-    MAX_ADDRESSES_OF_PORT,
     MAX_NEW_ADDRESSES,
 )
 from ryu_haslb.openflow.sessions.flow_mod_pace import INITIAL_WINDOW
 from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.flow_mod import FlowMod
 from ryu_haslb.openflow.wire.ports import MAX_PORTS
 
@@ -107,6 +110,14 @@ def test_made_up_addresses_end_the_copies_of_their_port_alone() -> None:
     assert len(bench.learning) == MAX_NEW_ADDRESSES + 1
 
 
+def test_a_port_has_half_of_the_addresses_of_a_switch_that_can_report_few() -> None:
+    bench = Bench()
+    bench.learning.max_addresses = 8
+    for mac in shown(10):
+        bench.show(mac, 9)
+    assert len(bench.learning) == 4
+
+
 def test_no_port_and_no_switch_has_more_than_its_share() -> None:
     bench = Bench()
     for number in range(4 * MAX_ADDRESSES):
@@ -114,8 +125,19 @@ def test_no_port_and_no_switch_has_more_than_its_share() -> None:
             bench.now += DEAF_INTERVAL + 1
         bench.show((0x060000000000 + number).to_bytes(6, "big"), 9 if number < 2 * MAX_ADDRESSES else 8)
         if number == 2 * MAX_ADDRESSES - 1:
-            assert len(bench.learning) == MAX_ADDRESSES_OF_PORT
+            assert len(bench.learning) == MAX_ADDRESSES // 2
     assert len(bench.learning) == MAX_ADDRESSES
+
+
+def test_a_switch_learns_no_more_addresses_than_it_can_report() -> None:
+    """The relay of CPqD's switch reads no longer reply; one row has 112 bytes at most."""
+    wired = Wired()
+    wired.switch.set_layout(LAYOUT)
+    assert wired.switch.learning is not None
+    assert wired.switch.learning.max_addresses == MAX_ADDRESSES
+    wired.switch.on_reported(Reported(Description("CPqD")))
+    assert wired.switch.learning.max_addresses == REPORTABLE_ADDRESSES
+    assert REPORTABLE_ADDRESSES * 112 < 0xFFFF
 
 
 def test_a_switch_that_reports_any_number_of_ports_fills_no_memory() -> None:

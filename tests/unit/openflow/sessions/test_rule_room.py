@@ -10,11 +10,13 @@ from fake_switch import FakeSwitch
 from wired_switch import Wired
 
 from ryu_haslb.configuration.model import Datapath
+from ryu_haslb.openflow.capabilities.known_makes import REPORTABLE_SESSION_RULES
 from ryu_haslb.openflow.capabilities.self_description import Reported
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.sessions.rule_room import MAX_COUNTED, LimitSource
 from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.slb.session import Session
 
 LIMIT = 5
@@ -165,6 +167,19 @@ def test_a_configured_limit_counts_more_than_a_reported_one() -> None:
     wired.switch.on_reported(Reported(table_sizes={Table.SESSIONS: 3}))
     assert wired.switch.rules.room.limit == 8
     assert wired.switch.rules.room.source is LimitSource.CONFIGURED
+
+
+def test_a_switch_has_no_more_session_rules_than_it_can_report_but_for_the_configuration() -> None:
+    """CPqD's switch reports all rules of a table in one message, of which its relay reads 64 kB at most."""
+    wired = Wired()
+    room, cpqd = wired.switch.rules.room, Description("CPqD")
+    wired.switch.on_reported(Reported(cpqd, {Table.SESSIONS: 4096}))
+    assert (room.limit, room.source) == (REPORTABLE_SESSION_RULES, LimitSource.STATISTICS)
+    assert REPORTABLE_SESSION_RULES * 184 < 0xFFFF
+    wired.switch.on_reported(Reported(cpqd, {Table.SESSIONS: 100}))
+    assert room.source is LimitSource.REPORTED
+    room.configured = 2000
+    assert (room.limit, room.source) == (2000, LimitSource.CONFIGURED)
 
 
 def test_a_full_table_shows_the_limit_and_known_mobiles_are_kept_first() -> None:
