@@ -13,6 +13,7 @@ import pytest
 from budget import seconds, some
 
 from ryu_haslb.configuration.model import Datapath, ProbeKind, Switching
+from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.capabilities.known_makes import REPORTABLE_SESSION_RULES
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from simulation.faults import Fault
@@ -21,7 +22,7 @@ from simulation.simulation import simulate
 from simulation.world import World
 
 #: All statistics in one message, which its relay cannot read beyond 64 kB; cookies in requests and generations ignored,
-#: tables of 4,096 rules.
+#: tables of 4,096 rules; packets begin with metadata of all ones, and meters pass nothing in their first second.
 CPQD: dict[str, Any] = {
     "normal": "ignored",
     "make": "Stanford University, Ericsson Research and CPqD Research",
@@ -31,6 +32,9 @@ CPQD: dict[str, Any] = {
     "flow_monitor": False,
     "habits": (
         ("flow_statistics_by_cookie", False),
+        ("metadata", 0xFFFFFFFFFFFFFFFF),
+        ("stepping_meters", True),
+        ("checks_ports", True),
         ("wraps_statistics", True),
         ("relayed", True),
         ("masks_cover", False),
@@ -138,6 +142,15 @@ def test_the_rule_for_answers_to_probes_stays_for_as_long_as_it_is_sent_again(ma
         assert not [each.failures for each in targets if each.failures]
     statistics = running.controller.balancer.statistics
     assert statistics.dropped == 0, "an answer that comes before its rule acts is no request"
+
+
+def test_meters_that_pass_too_little_are_not_used() -> None:
+    """CPqD's would drop what comes in the first second, and in each second of overload."""
+    running = World(world(**CPQD))
+    running.start()
+    running.clock.run_until(running.clock.now + 5.0)
+    assert not running.switch.datapath.meters
+    assert running.controller.fleet.switches[1].capabilities.known[Capability.METERS] is False
 
 
 @MAKES

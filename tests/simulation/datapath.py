@@ -38,6 +38,8 @@ class Capabilities:
     meters: bool = True
     #: Whether the bucket of a new meter is full (that of Open vSwitch 2.15 is empty).
     full_meters: bool = True
+    #: A meter begins empty, and so does one whose rate is changed; it is filled once a second, to its burst (BOFUSS).
+    stepping_meters: bool = False
     roles: bool = True
     #: ONF's flow monitor (EXT-187).
     flow_monitor: bool = True
@@ -63,6 +65,8 @@ class Capabilities:
     ignored_sets: frozenset[int] = frozenset()
     rejected_matches: frozenset[int] = frozenset()
     ignored_matches: frozenset[int] = frozenset()
+    #: The metadata with which each packet begins: 0 (section 5.1), or all ones (older versions of BOFUSS).
+    metadata: int = 0
     push_vlan: bool = True
     idle_timeouts: bool = True
     flow_removed: bool = True
@@ -144,11 +148,15 @@ class Meter:
     filled: float
     dropped: int = 0
     passed: int = 0
+    is_stepping: bool = False
 
     def passes(self, now: float) -> bool:
         """Take a token if there is one."""
-        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
-        self.filled = now
+        if not self.is_stepping:
+            self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
+            self.filled = now
+        elif now >= self.filled + 1.0:
+            self.tokens, self.filled = self.burst, now
         self.passed += 1
         if self.tokens < 1.0:
             self.dropped += 1
@@ -216,6 +224,7 @@ class Datapath:
         self.used.pop(number, None)
         limit = self.tables[number].limit if number < len(self.tables) else self.capabilities.max_flows
         table = FlowTable(limit, partial(self._on_used, number), self.later)
+        table.metadata = self.capabilities.metadata
         self.tables[number : number + 1] = [table]
         return table
 

@@ -125,8 +125,9 @@ class FlowMods:
         rate = int.from_bytes(message[20:24], "big")
         burst = int.from_bytes(message[24:28], "big") if flags & 4 else rate
         burst = max(burst, 1)
-        tokens = burst if self._switch.capabilities.full_meters else 0
-        meters[number] = Meter(rate, burst, tokens, self._switch.clock.now)
+        is_stepping = self._switch.capabilities.stepping_meters
+        tokens = burst if self._switch.capabilities.full_meters and not is_stepping else 0
+        meters[number] = Meter(rate, burst, tokens, self._switch.clock.now, is_stepping=is_stepping)
 
     def commit(self, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
         """All or nothing: each change is taken back when one message is rejected (RejectedBundleError).

@@ -9,7 +9,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from simulation.packet import Fields, fields_of
+from simulation.packet import METADATA, Fields, fields_of
 
 OFPFF_SEND_FLOW_REM, OFPFF_CHECK_OVERLAP = 1, 2
 _OPENFLOW_BASIC = 0x8000
@@ -138,6 +138,8 @@ class FlowTable:
         self, limit: int = 1_000_000, on_used: Callable[[bool], None] = lambda _: None, later: Later = at_once
     ) -> None:
         self.limit = limit
+        #: The metadata of packets, which no rule changes.
+        self.metadata = 0
         self._on_used = on_used
         self._later = later
         self._flows: dict[FlowKey, Flow] = {}
@@ -164,17 +166,22 @@ class FlowTable:
     def find(self, frame: bytes, in_port: int) -> Optional[Flow]:
         """The rule of the highest priority that matches a frame."""
         if frame[12:15] != _PLAIN_IPV4 or len(frame) < _PLAIN_LENGTH:
-            return self._match(fields_of(frame, in_port))
+            return self._match(self._fields_of(frame, in_port))
         key = in_port, frame[:_PLAIN_HEADERS]
         cache = self._cache
         if key in cache:
             return cache[key]
-        flow = self._match(fields_of(frame, in_port))
+        flow = self._match(self._fields_of(frame, in_port))
         if len(self._flows) <= _MAX_CACHED_RULES:
             if len(cache) >= _MAX_CACHE:
                 cache.clear()
             cache[key] = flow
         return flow
+
+    def _fields_of(self, frame: bytes, in_port: int) -> Fields:
+        fields = fields_of(frame, in_port)
+        fields[METADATA] = self.metadata
+        return fields
 
     def _match(self, fields: Fields) -> Optional[Flow]:
         for group in self._order:

@@ -90,7 +90,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.METADATA: Row(
         "the match of metadata",
         "tells the rule for everything else from a table-miss rule of others",
-        "rejection of a rule",
+        "rejection of a rule, or the make (packets begin with other metadata than 0 on some of CPqD's)",
         "the rule for everything else is the table-miss rule; another controller may replace it until the next audit",
     ),
     Capability.SESSION_TABLE: Row(
@@ -114,7 +114,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.METERS: Row(
         "meters",
         "drop excess requests on the switch",
-        "the first meter",
+        "the first meter, or the make (CPqD's pass nothing in their first second, and too little later)",
         "the controller alone drops excess requests, after it has received them",
     ),
     Capability.ROLES: Row(

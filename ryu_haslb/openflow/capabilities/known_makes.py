@@ -14,6 +14,12 @@ IGNORES_NORMAL = (*CPQD, "lagopus")
 #: Switches that are known to forward what is output to NORMAL, and need not be tried.
 FORWARDS_NORMAL = ("open vswitch",)
 
+#: Switches of which versions let packets begin with metadata of all ones, so that no rule for metadata 0 matches them.
+MISREADS_METADATA = CPQD
+#: Switches whose meters pass nothing in their first second, nor in that after a change of the rate, and a tenth of the
+#: rate later: they begin empty, and are filled to the burst once a second.
+MISCOUNTS_METERS = CPQD
+
 #: Rules of a table that flow statistics in one message of 64 kB have room for: those of sessions have 184 bytes at
 #: most, and those of learned addresses 112. Some other rules are in these tables as well.
 REPORTABLE_SESSION_RULES, REPORTABLE_ADDRESSES = 340, 512

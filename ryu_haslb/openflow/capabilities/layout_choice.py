@@ -17,7 +17,12 @@ from enum import Enum
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow.capabilities.known_makes import FORWARDS_NORMAL, IGNORES_NORMAL, is_of
+from ryu_haslb.openflow.capabilities.known_makes import (
+    FORWARDS_NORMAL,
+    IGNORES_NORMAL,
+    MISREADS_METADATA,
+    is_of,
+)
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
 from ryu_haslb.openflow.flow_tables.pipeline import Table
@@ -103,6 +108,7 @@ class LayoutChoice:
     def on_description(self, description: Description) -> None:
         """The switch has said who made it."""
         self._description = description
+        self.has_metadata = self.has_metadata and not is_of(description, MISREADS_METADATA)
 
     @property
     def decision(self) -> SwitchingDecision:

@@ -24,6 +24,7 @@ from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow.capabilities.capabilities import Capability
+from ryu_haslb.openflow.capabilities.known_makes import MISCOUNTS_METERS, is_of
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.capabilities.self_description import Reported, SelfDescription
 from ryu_haslb.openflow.capabilities.silent_normal import NormalCheck
@@ -117,7 +118,7 @@ class Installation:
         self._choice.seen = self._switch.normal_seen
         self.upkeep.audit.suspend()
         self._transport.transmit(set_config(self._transport.next_xid()))
-        self.upkeep.meters.install(lambda: self._submit(rule_messages.replacement))
+        self._install_meters(lambda: self._submit(rule_messages.replacement))
 
     def configure(self, configuration: Configuration) -> None:
         """Have the standing rules follow another configuration."""
@@ -213,7 +214,14 @@ class Installation:
             self.upkeep.audit.suspend()
             self._is_sent_known = False
             messages_of = rule_messages.replacement if self._has_gone_back else rule_messages.restoration
-            self.upkeep.meters.install(lambda: self._submit(messages_of))
+            self._install_meters(lambda: self._submit(messages_of))
+
+    def _install_meters(self, conclude: Callable[[], None]) -> None:
+        """Install the meters of all requests and of ARP, unless they are worse than none."""
+        if is_of(self._switch.reported.description, MISCOUNTS_METERS):
+            conclude()
+        else:
+            self.upkeep.meters.install(conclude)
 
     def _replace(self) -> None:
         if self.is_serving:

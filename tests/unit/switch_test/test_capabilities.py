@@ -252,6 +252,11 @@ def test_a_field_that_cannot_be_matched_is_named() -> None:
     assert not serves(findings)
 
 
+def test_packets_may_begin_with_other_metadata_than_0() -> None:
+    findings = TestedSwitch(CABLE, metadata=0xFFFFFFFFFFFFFFFF).examine()
+    assert lacking(findings) == {C.METADATA}
+
+
 @pytest.mark.parametrize("habit", ["rejected_matches", "ignored_matches"])
 def test_metadata_may_be_rejected_or_ignored(habit: str) -> None:
     """It is 0 in table 0: the one rule that matches it is to match every packet."""

@@ -55,6 +55,12 @@ def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
     assert choice.layout(()) == Layout(tables=64, has_metadata=False)
 
 
+def test_a_switch_whose_packets_may_begin_with_other_metadata_gets_a_layout_without() -> None:
+    choice = LayoutChoice(64, None)
+    choice.on_description(Description("Stanford University, Ericsson Research and CPqD Research"))
+    assert not choice.layout(()).has_metadata
+
+
 def test_a_switch_without_flood_and_with_gaps_in_its_port_numbers_is_flooded_port_by_port() -> None:
     choice = LayoutChoice(64, Switching.LEARN)
     assert choice.on_rejected(REJECTED_PORT)
