@@ -20,7 +20,7 @@ from simulation.world import World
 
 #: What a switch may lack, by the parameters of a world.
 LACKS: dict[str, dict[str, Any]] = {
-    "NORMAL, which it ignores": {"normal": "ignored", "make": "CPqD Research", "tables": 64},
+    "NORMAL, which it ignores": {"normal": "ignored", "make": "Lagopus project", "tables": 64},
     "NORMAL, which it rejects": {"normal": "refused", "tables": 64},
     "bundles": {"bundles": False},
     "meters": {"meters": False},
@@ -192,6 +192,8 @@ NEVER_DRAWN = {
     *("rejected_sets", "ignored_sets", "ignored_matches", "cookie_deletion", "max_packet_in"),
     *("accepts_in_port_controller", "corrects_checksums", "spoils_missing_checksums", "answers_barriers"),
     *("endless_multiparts", "rejects_barriers", "max_outputs"),
+    # What BOFUSS and Lagopus do, which tests/histories/test_known_makes.py has.
+    *("metadata", "stepping_meters", "relayed", "rejects_generations", "repeats_generation", "demotes_master"),
 }
 
 

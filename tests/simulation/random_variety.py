@@ -72,7 +72,7 @@ def _with_lacks(parameters: Parameters) -> Parameters:
     """The world with switches that lack something (docs/switches.md); what is drawn elsewhere stays."""
     random = Random(f"{parameters.seed} lacks")
     normal, make = random.choice(
-        (*(("works", "simulation"),) * 4, ("refused", "simulation"), ("ignored", "CPqD Research"))
+        (*(("works", "simulation"),) * 4, ("refused", "simulation"), ("ignored", "Lagopus project"))
     )
     tables = parameters.tables
     if normal != "works" and random.random() < 0.7:

@@ -70,6 +70,7 @@ class Arbiter(ABC):
         #: The transaction ids of those parts of a question that are not answered yet.
         self._question: dict[str, int] = {}
         self._answer: Optional[RoleReply] = None
+        self._says_generation = True
         self._asked_at = 0.0
         self._change_xid: Optional[int] = None
 
@@ -137,8 +138,8 @@ class Arbiter(ABC):
 
     def _on_role_reply(self, xid: int, reply: RoleReply, now: float) -> bool:
         if xid == self._question.get("role"):
-            says_generation = reply.generation != ASKED_GENERATION
-            self._answer = reply if says_generation else reply._replace(generation=UNDEFINED_GENERATION)
+            self._says_generation = reply.generation != ASKED_GENERATION
+            self._answer = reply if self._says_generation else reply._replace(generation=UNDEFINED_GENERATION)
             self._on_part("role", now)
         elif xid == self._change_xid:
             self._change_xid = None

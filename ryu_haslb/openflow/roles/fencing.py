@@ -235,7 +235,9 @@ class FencedMastership(Arbiter):
             self._listener.on_mastership_lost()
 
     def _become_master(self) -> None:
-        others_served = self._at_switch is not None and self._at_switch != self.generation
+        others_served = self._at_switch not in (None, self.generation)
+        if not self._says_generation:  # then a newer one says that others have led
+            others_served = self.generation not in (None, self._claimed)
         self.generation = self._at_switch = self._claimed
         self._leadership.masters.add(self)
         if self.role is Role.MASTER:

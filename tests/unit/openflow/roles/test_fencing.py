@@ -311,6 +311,17 @@ def test_a_switch_that_rejects_every_generation_is_served_by_the_leader_alone() 
     assert (other.events, other.mastership.role) == (["wait"], Role.WAITING)
 
 
+def test_a_switch_that_does_not_say_its_generation_is_read_anew_by_one_that_leads_again() -> None:
+    """Lagopus repeats the generation of the question. Another member has led while this one was not connected."""
+    bench = Bench(repeats_generation=True)
+    first = Member(bench, leads_with=1)
+    bench.run(1, first)
+    generation = first.mastership.generation
+    assert (first.events, generation) == (["serve"], 1)
+    assert Member(bench, leads_with=1, generation=generation).events == ["serve"]
+    assert Member(bench, leads_with=3, generation=generation).events == ["serve, and read anew"]
+
+
 def test_a_leader_that_the_switch_has_forgotten_begins_anew() -> None:
     bench = Bench()
     leader = Member(bench, leads_with=1)
