@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.capabilities.layout_choice import IGNORES_NORMAL
+from ryu_haslb.openflow.capabilities.known_makes import IGNORES_NORMAL, is_of
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.features import port_stats_request, sent_packets
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
@@ -51,7 +51,7 @@ def switching(port: int) -> Callable[[Bench], Script[Outcome]]:
         else:
             failure = yield from _accepts(bench, port)
             outcome = failure or Outcome(Result.ACCEPTED, "accepted; not tried: needs --ports")
-        if outcome.result is Result.ACCEPTED and port == wire.OFPP_NORMAL and _ignores_normal(bench):
+        if outcome.result is Result.ACCEPTED and port == wire.OFPP_NORMAL and is_of(bench.description, IGNORES_NORMAL):
             return ignored("accepted; switches of this make are known to drop the packets")
         return outcome
 
@@ -59,11 +59,6 @@ def switching(port: int) -> Callable[[Bench], Script[Outcome]]:
 
 
 normal, flood = switching(wire.OFPP_NORMAL), switching(wire.OFPP_FLOOD)
-
-
-def _ignores_normal(bench: Bench) -> bool:
-    words = " ".join(bench.description).lower()
-    return any(make in words for make in IGNORES_NORMAL)
 
 
 def _copies(bench: Bench, port: int) -> Script[Optional[Outcome]]:
