@@ -380,3 +380,23 @@ def test_a_new_leader_knows_which_home_agents_were_lost_and_the_sessions_that_th
     run(world, 5.0)
     assert real.reachable_from
     assert {each.tag: each.real.packed_address for each in successor.balancer.sessions} == before
+
+
+def test_a_session_whose_requests_are_dropped_keeps_its_rule_for_as_long_as_it_lives() -> None:
+    """No home agent can serve for longer than the idle time. Without its rule a takeover would lose the session."""
+    world = World(replace(CLUSTER, idle=70))
+    world.start()
+    run(world, 50.0)
+    for number, _ in enumerate(world.home_agents, 1):
+        Fault(0.0, "link", (number, False)).strike(world)
+    for mobile in world.mobiles:
+        mobile.reset()
+    run(world, 130.0)
+    ended = world.controller
+    before = {session.tag: session.real.packed_address for session in ended.balancer.sessions}
+    assert before
+    ended.kill()
+    run(world, 3.0)
+    assert world.controller is not ended
+    after = {session.tag: session.real.packed_address for session in world.controller.balancer.sessions}
+    assert {tag: after.get(tag) for tag in before} == before

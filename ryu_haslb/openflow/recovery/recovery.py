@@ -216,11 +216,11 @@ class Recovery:
         server = self._servers.get(target.virtual_address)
         reals = [] if server is None else server.farm.reals
         may_move = not is_deregistration and any(map(self._accepts_sessions, reals))
-        if self._may_arrive(target) and not {real for _, real in self._reals.values()}.issuperset(reals):
-            if is_deregistration:
-                return target.actions
-            attempts = self._attempts.get(tag, (0, 0.0))[0] + 1
+        may_arrive = self._may_arrive(target) and not {real for _, real in self._reals.values()}.issuperset(reals)
+        attempts = self._attempts.get(tag, (0, 0.0))[0] + may_arrive
+        if not is_deregistration:
             self._attempts[tag] = attempts, now
+        if may_arrive:
             if not may_move or attempts <= 1 + max(real.configuration.reassign for real in reals):
                 return target.actions
         elif not may_move:

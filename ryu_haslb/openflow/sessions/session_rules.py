@@ -157,14 +157,20 @@ class SessionRules:
         """Whether the rule with this tag waits to be installed or removed, or was rejected."""
         return self.waiting_rules.is_changing(tag)
 
-    def on_removed(self, tag: int, by_timeout: bool) -> bool:
-        """The rule with this tag has left the table. True when its session lives and should have it."""
+    def on_removed(self, tag: int, by_timeout: bool, now: float) -> bool:
+        """The rule with this tag has left the table. True when others have deleted it, and its session should have it.
+
+        A rule that times out before its session is installed again: requests were dropped since no home agent could
+        serve. But when the last request of a recovered session came is not known: its switch knows better.
+        """
         self.room.discard(tag)
         session = self._balancer.sessions.by_tag(tag)
         if session is None or session.rule_at != self._datapath_id:
             return False
         if by_timeout:
             session.rule_at = None
+            if now < session.deadline and not session.is_recovered:
+                self.install(session)
         return not by_timeout
 
     def leads_elsewhere(self, session: Session, actions: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from statistics_replies import FlowRow
 from wired_switch import REALS, VIRTUAL, Wired, goes_to
 
@@ -60,16 +61,20 @@ def test_a_mobile_whose_home_agent_never_comes_back_keeps_its_place_while_no_oth
     assert wired.balancer.statistics.assignments == 0, "its session is recovered"
 
 
-def test_a_pending_rule_stays_for_the_idle_time_after_the_last_request_that_went_by_it() -> None:
-    """As a session does; rules of mobiles that have asked for nothing are removed meanwhile."""
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_a_pending_rule_stays_for_the_idle_time_after_its_mobiles_last_request(is_dropped: bool) -> None:
+    """As a session does, also if that was dropped; rules of mobiles that ask for nothing are removed meanwhile."""
     wired = Wired(on_switch=[rule_of("anna"), rule_of("bert")], found=False)
-    wired.find(0)
+    if is_dropped:
+        wired.transport.down.add(8)
+    else:
+        wired.find(0)
     for seconds, pending in [(250, 2), (100, 1), (199, 1), (2, 0)]:
         wired.now += seconds
         wired.settle()
         assert wired.switch.unrecovered.recovery.pending == pending
         if pending == 2:
-            assert [goes_to(message) for message in wired.request("anna")] == [8]
+            assert [goes_to(message) for message in wired.request("anna")] == ([] if is_dropped else [8])
 
 
 def test_a_mobile_whose_home_agents_port_is_down_keeps_its_place_while_no_other_one_serves() -> None:
