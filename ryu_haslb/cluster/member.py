@@ -198,10 +198,14 @@ class Member:
         leadership = self.leadership
         if isinstance(action, Lead):
             leadership.is_leading, leadership.generation = True, action.generation
+            why = (
+                " anew, since a switch has seen a newer one, or the database has an older one. If that repeats, a "
+                "member of another cluster leads the same switches"
+            )
             if self.lead is None:
-                leadership.is_resigning, self.resigning = False, ""
+                leadership.is_resigning, self.resigning, why = False, "", ""
                 self.lead = Leading(action.generation, self._previous, self.election.claimed_at, self._clock())
-            LOG.warning("cluster: %s leads (generation %d)", self.name, action.generation)
+            LOG.warning("cluster: %s leads (generation %d)%s", self.name, action.generation, why)
         elif isinstance(action, StandBy):
             leadership.is_leading, leadership.generation, self.lead = False, action.generation, None
             leadership.is_resigning, self._release_at = False, None

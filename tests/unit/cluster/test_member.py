@@ -6,7 +6,7 @@ import pytest
 from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
-from ryu_haslb.cluster.election import RESIGNATION_INTERVAL, View
+from ryu_haslb.cluster.election import RESIGNATION_INTERVAL, Lead, View
 from ryu_haslb.cluster.member import CONNECTION_TIMEOUT, RELEASE_TIMEOUT
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 
@@ -135,3 +135,15 @@ def test_a_member_that_has_lost_the_connection_says_the_reasons_when_that_lasts(
     for _ in range(3):
         member._report_connection(False)
     assert caplog.text.count("a certificate does not fit or has expired") == 1
+
+
+def test_a_leader_that_commits_a_newer_generation_says_that_another_cluster_may_lead_its_switches(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As where an operator has let members of two clusters be controllers of one switch: nothing else names that."""
+    member = leading_member()
+    caplog.clear()
+    member.election.on_generation_at_switch(40, is_master_elsewhere=True)
+    member.act(Lead(41))
+    assert "leads (generation 41) anew, since a switch has seen a newer one" in caplog.text
+    assert "another cluster leads the same switches" in caplog.text
