@@ -327,6 +327,16 @@ def test_no_member_leads_before_it_can_commit_that_it_does() -> None:
     assert simulate(CLUSTER, steps, 110.0).violation is None
 
 
+def test_a_leader_may_hand_over_between_two_losses_of_the_database() -> None:
+    """Found by seed 21 of 160 s: the world is looked at every five seconds, and the database was back in between."""
+    steps = [
+        Fault(79.6, "Raft leader fails"),
+        Fault(84.5, "member hands over", (0,)),
+        Fault(84.95, "database servers are parted", ((0, 1, 2),)),
+    ]
+    assert simulate(CLUSTER, steps, 95.0).violation is None
+
+
 def test_a_leader_goes_by_the_weight_of_an_agent_that_ended_before_it_led() -> None:
     """For a minute: what agents have reported to the one before lasts until they have connected (docs/cluster.md)."""
     steps = [

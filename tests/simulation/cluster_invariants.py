@@ -32,6 +32,7 @@ class ClusterInvariants:
         self._committed: list[tuple[str, int]] = []
         self._leading: set[tuple[str, int]] = set()
         self._was_available = True
+        self._commits = 0
         self._faulted_at = 0.0
         self._generations = 0
         if len(world.controllers) > 1 and world.parameters.roles:
@@ -148,12 +149,16 @@ class ClusterInvariants:
         return member.member.is_leading and is_own
 
     def _leaders_stay_without_a_database(self) -> None:
-        """Without a database the leader goes on, and no other member begins to lead."""
+        """Without a database the leader goes on, and no other member begins to lead.
+
+        A commit since the last check shows that there was one in between.
+        """
         world = self._world
+        committed, self._commits = self._commits, len(world.database.generations)
         is_available = world.database.is_available
         leading = {(each.name, each.starts) for each in world.members if each.is_running and self._is_newest(each)}
         running = {(each.name, each.starts) for each in world.members if each.is_running and not each.is_hung}
-        if not is_available and not self._was_available:
+        if not is_available and not self._was_available and committed == self._commits:
             if (self._leading & running) - leading:
                 raise ViolationError("the leader goes on without a database", f"{self._leading} led, now {leading}")
             if leading - self._leading:
