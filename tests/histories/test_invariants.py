@@ -114,6 +114,13 @@ def _believe_in_rules(world: World) -> None:
         world.switch.datapath.tables[1].remove(flow)
 
 
+def _lose_rules(world: World) -> None:
+    """The balancer knows it, and installs none again."""
+    _believe_in_rules(world)
+    for session in world.controller.balancer.sessions:
+        session.rule_at = None
+
+
 def _fail_while_it_answers(world: World) -> None:
     """Between two checks: its next reply brings it back."""
     world.clock.after(4.0, _fail_for_nothing, world)
@@ -257,6 +264,7 @@ SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     ),
     "the last home agent that serves is not failed": (_fail_all, _FEW, 1000.0),
     "the switch has the rules of sessions with rule_at": (_believe_in_rules, replace(_SMALL, idle=300), 120.0),
+    "a session has its rule": (_lose_rules, replace(_SMALL, idle=300), 120.0),
 }
 _HANGS = [Fault(61.0, "home agent hangs", (0,))]
 _DIES = [Fault(61.0, "home agent dies", (0,))]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Optional
 
 from ryu_haslb.dfp.manager import State as DfpState
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, tag_of
 from simulation.drain_invariant import DrainInvariant
 from simulation.failure_invariant import FailureInvariant
-from simulation.home_agent import Mood
-from simulation.mobiles import PAUSE, State
+from simulation.home_agent import ROBBED_TIME, Mood
+from simulation.mobiles import ARP_TIMEOUT, PAUSE, State
 from simulation.openflow import ROLE_MASTER
 from simulation.parameters import BYSTANDERS
 from simulation.probe_invariant import ProbeInvariant
@@ -18,11 +18,22 @@ from simulation.rule_invariant import RuleInvariant
 from simulation.settling import CHECK_INTERVAL, SETTLE_TIME
 from simulation.state import container_sizes
 from simulation.violation import ViolationError
-from simulation.world import World, mac_of
+from simulation.world import UPSET_TIME, World, mac_of
 
 #: Entries that a container of the balancer may have when all mobiles are gone. Memories of clients end at 1,000.
 MAX_REMEMBERED = 2000
 _SESSIONS = 1
+#: Faults after a restart by which no session may be lost.
+_HARMLESS_FAULTS = frozenset(
+    {
+        "home agent hangs",
+        "home agent dies",
+        "home agent returns",
+        "home agent answers no ARP",
+        "link",
+        "controller starts",
+    }
+)
 
 
 class Invariants:
@@ -234,20 +245,21 @@ class Invariants:
     def _sessions_survive_a_restart(self) -> None:
         """As long as the sessions of the previous run could live, only the switch's own time-outs end them.
 
-        And no mobile is given another home agent, where nothing else went wrong than that a home agent was slow to
-        answer ARP, or that a second balancer started beside the first. A switch that does not report all its rules is
-        left out: the balancer loses the sessions whose rules it cannot read.
+        And no mobile is given another home agent, where nothing else went wrong than that home agents were lost or slow
+        to answer ARP, or that a second balancer started beside the first. A mobile whose home agent was lost may move
+        when it asks. A switch that does not report all its rules is left out: the balancer loses the sessions whose
+        rules it cannot read.
         """
         world = self._world
         if not world.parameters.reports_rules:
             return
         is_restarted = world.clock.now < world.restarts.at + world.parameters.idle and world.weather.is_fair
-        others = set(world.restarts.faults) - {"home agent answers no ARP", "controller starts"}
-        if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):
+        if set(world.restarts.faults) - _HARMLESS_FAULTS or not is_restarted:
             return
+        agents = {agent.mac: number for number, agent in enumerate(world.home_agents)}
         rules, sessions = session_rules(world.switches), world.controller.balancer.sessions
         for tag, mac in world.restarts.rules.items():
-            if tag in world.restarts.ended:
+            if tag in world.restarts.ended or mac not in agents or not self._keeps_sessions(agents[mac]):
                 continue
             session = sessions.by_tag(tag)
             leads_to = rules.get(tag)
@@ -256,9 +268,32 @@ class Invariants:
             elif leads_to is None and tag in world.restarts.expired:
                 continue
             if leads_to != mac:
+                if not self._has_been_usable(agents[mac]) and tag in self._asked_since_restart():
+                    continue  # a mobile whose rule was pending has begun anew, perhaps with another tag
                 where = None if leads_to is None else leads_to.hex(":")
                 what = f"the rule of {tag:012x} led to {mac.hex(':')}, and now to {where}"
                 raise ViolationError("sessions survive a restart", what)
+
+    def _asked_since_restart(self) -> set[int]:
+        """The tags that rules of mobiles may have whose requests came to the virtual address since the restart."""
+        world = self._world
+        keys = list(world.controller.balancer.sessions.keys)
+        asked = [each for each in world.mobiles if each.sent_at >= world.restarts.at - ARP_TIMEOUT]
+        return {tag_of(each.virtual_address, b"\x01" + each.nai, key) for each in asked for key in keys}
+
+    def _keeps_sessions(self, number: int) -> bool:
+        """Whether the configuration has this home agent as one that keeps its sessions, and no thief has them."""
+        world = self._world
+        parameters = world.parameters
+        is_left = number in parameters.removed | parameters.out_of_service | dict(parameters.drained).keys()
+        return not is_left and world.home_agents[number].robbed_at < world.restarts.at - ROBBED_TIME
+
+    def _has_been_usable(self, number: int) -> bool:
+        """Whether mobiles had no reason to leave this home agent since the restart: it was not lost, and not failed."""
+        world = self._world
+        upset_at = max(world.home_agents[number].unsettled_at, world.trunk_changed_at)
+        is_settled = not upset_at or upset_at + world.parameters.retry + UPSET_TIME < world.restarts.at
+        return is_settled and self._is_usable(number)
 
     def _a_stop_leaves_the_rules(self) -> None:
         """SIGTERM leaves rules and sessions where they are, for the next start."""

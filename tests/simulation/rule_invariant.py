@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.flow_tables.layout import Layout
@@ -21,23 +21,44 @@ GHOST_TIME = 10.0
 SLOW_GHOST_TIME = 60.0 + 2 * GHOST_TIME
 
 
+class Lasting:
+    """What three checks in a row have found: a difference may last while rules are on their way or run out."""
+
+    def __init__(self) -> None:
+        self._before: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+
+    def among(self, found: Iterable[str]) -> str:
+        """The first of what lasts, as text; empty if nothing does."""
+        older, old = self._before
+        self._before = old, frozenset(found)
+        return "; ".join(sorted(self._before[1] & old & older)[:3])
+
+
 class RuleInvariant:
     """Compares the switches with what the acting balancer believes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._mismatches: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+        self._mismatches, self._without_rule = Lasting(), Lasting()
         #: By switch: the purposes of its standing rules, with the configuration and layout from which they follow.
         self._wanted: dict[int, tuple[Configuration, Layout, frozenset[Purpose]]] = {}
 
     def check(self) -> None:
-        """A difference may last while rules are on their way or run out, but not for three checks (10 s)."""
-        differences = frozenset(self._differences())
-        older, old = self._mismatches
-        lasting = differences & old & older
-        self._mismatches = old, differences
-        if lasting:
-            raise ViolationError("the switch has the rules of sessions with rule_at", "; ".join(sorted(lasting)[:3]))
+        """Raises :class:`ViolationError`."""
+        mismatches = self._mismatches.among(self._differences())
+        if mismatches:
+            raise ViolationError("the switch has the rules of sessions with rule_at", mismatches)
+        without_rule = self._without_rule.among(self._sessions_without_rule())
+        if without_rule:
+            raise ViolationError("a session has its rule", without_rule)
+
+    def _sessions_without_rule(self) -> Iterator[str]:
+        """Where there is room for all; a takeover would lose them. The rule of a recovered one may have run out."""
+        world = self._world
+        have_sessions = [each.layout.has_sessions for each in world.controller.fleet.switches.values()]
+        for session in world.controller.balancer.sessions if world.parameters.has_room and all(have_sessions) else ():
+            if session.rule_at is None and not session.is_recovered:
+                yield f"that of {session.real.name} with the tag {session.tag:012x} has none"
 
     def _differences(self) -> Iterator[str]:
         world = self._world
