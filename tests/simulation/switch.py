@@ -78,8 +78,15 @@ class SimulatedSwitch:
         self.datapath.receive(port, frame, self.clock.now)
 
     def restart(self) -> None:
-        """Lose power: every connection and everything that was learned or installed is gone."""
-        self.connections.clear()
+        """Lose power: every connection and everything that was learned or installed is gone.
+
+        A relay keeps its connections to the controllers.
+        """
+        if self.capabilities.relayed:
+            for each in self.connections:
+                each.interrupt()
+        else:
+            self.connections.clear()
         self.work.clear()
         self.monitors.watchers.clear()
         self.generation = None

@@ -155,10 +155,10 @@ class SwitchConnection:
         message = HEADER.pack(4, kind, length & 0xFFFF, xid) + body
         if length > 0xFFFF and self._switch.capabilities.relayed:
             message = message[: length & 0xFFFF]
-            self._interrupt()
+            self.interrupt()
         self._send(message)
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
         """The relay begins the connection to the switch anew, and loses what comes meanwhile; this one stays."""
         self._is_interrupted = True
         self._restore_defaults()

@@ -19,7 +19,7 @@ def _restart_switch(world: World, switch: int = 0) -> None:
     world.await_normal()
     restarted = world.switches[switch]
     for controller in world.controllers:
-        if restarted.datapath_id in controller.transports:
+        if restarted.datapath_id in controller.transports and not restarted.capabilities.relayed:
             controller.transports[restarted.datapath_id].close()
     restarted.restart()
 
