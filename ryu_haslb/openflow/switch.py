@@ -208,7 +208,8 @@ class Switch:
 
     def _remember(self, sessions: list[Session], now: float) -> None:
         if self.leadership is not None:
-            actions, keys = self.adjacencies.forwarding.rule_actions, self._balancer.sessions.keys
+            actions = self.adjacencies.forwarding.rule_actions
+            keys = self._balancer.sessions.keys.of_switch(self.datapath_id)
             self.unrecovered.remembered.keep_sessions(sessions, actions, keys, self.leadership.followed, now)
 
     def on_disconnected(self, followed: Followed, now: float) -> None:

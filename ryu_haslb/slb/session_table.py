@@ -107,7 +107,8 @@ class SessionTable:
 
     def tags_of(self, request: Request) -> list[int]:
         """The tags that the rule of this mobile's session may have if it is still to be recovered: one for each key."""
-        return self._tags(request.virtual_server, request.identity)
+        server, keys = request.virtual_server, self.keys.of_switch(request.datapath_id)
+        return [tag_of(server.packed_address, request.identity, key) for key in keys]
 
     def _tags(self, server: VirtualServer, identity: bytes) -> list[int]:
         return [tag_of(server.packed_address, identity, key) for key in self.keys]

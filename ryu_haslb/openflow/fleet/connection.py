@@ -117,7 +117,7 @@ class Connection:
         """
         self._has_lost_rules = keys is not None and not keys
         self._has_earlier_rules = bool(keys)
-        self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys)
+        self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys, self.transport.id)
         self._switch.has_keys = True
         self._switch.recall_ignores_normal(ignores_normal)
         self._serve()

@@ -285,7 +285,7 @@ class Fleet:
             if switch.adjacencies.is_stale:
                 switch.adjacencies.update()
             if switch.unrecovered.remembered:
-                self._balancer.sessions.keys.adopt(switch.unrecovered.remembered.keys)
+                self._balancer.sessions.keys.adopt(switch.unrecovered.remembered.keys, switch.datapath_id)
 
     def stop(self, conclude: Callable[[], None]) -> int:
         """Accept no further request, and leave rules and sessions where they are.

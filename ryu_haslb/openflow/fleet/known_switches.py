@@ -69,8 +69,7 @@ class KnownSwitches:
         del self._gone[datapath_id]
         switch = self.by_id.pop(datapath_id)
         switch.adjacencies.end()
-        switch.unrecovered.recovery.end()
-        switch.unrecovered.remembered.discard()
+        switch.unrecovered.end()
         address = chassis_address(datapath_id)
         if self._by_chassis_address.get(address) == datapath_id:
             del self._by_chassis_address[address]

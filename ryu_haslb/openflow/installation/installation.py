@@ -45,6 +45,7 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session_keys import MAX_KEYS
 
 LOG = logging.getLogger(__name__)
 
@@ -236,7 +237,7 @@ class Installation:
         switch.adjacencies.set_sides(sides, [*remarks, *switch.adjacencies.set_port_names(names)])
         layout = self._choice.layout(names.keys())
         switch.switching_source = self._choice.decision.source
-        keys = self._balancer.sessions.keys
+        keys = self._balancer.sessions.keys.of_switch(transport.id)[:MAX_KEYS]
         before, rules = self._sent, list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         is_difference = messages_of is rule_messages.replacement and self._knows_what_differs(layout)
         if self._choice.to_remember is not None:

@@ -15,7 +15,8 @@ and are installed when their sessions are recovered.
 
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
 removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
-it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
+it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then. If that is a session of another
+switch, the rule is contested (:mod:`.contested`).
 
 :mod:`.unrecovered` decides about the requests that come meanwhile, by the :meth:`Recovery.status` of their tags.
 """
@@ -28,6 +29,7 @@ from enum import Enum, auto
 from itertools import islice
 from typing import Callable, Optional, Union
 
+from ryu_haslb.openflow.recovery.contested import ContestedRules
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import Recalled
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
@@ -94,6 +96,7 @@ class Recovery:
         #: The targets whose deadlines count from when their virtual servers were known.
         self._timed: set[RuleTarget] = set()
         self._pending: dict[int, RuleTarget] = {}
+        self._contested = ContestedRules()
         #: The requests that pending rules have forwarded, by tag, and when the last one came.
         self._attempts: dict[int, tuple[int, float]] = {}
         #: Whether the log has said that rules wait, and not yet what has become of them.
@@ -114,16 +117,21 @@ class Recovery:
     @property
     def is_over(self) -> bool:
         """Whether no request can concern a session that is still to be recovered."""
-        return not self._pending and self.reading.is_complete
+        return not self.pending and self.reading.is_complete
 
     @property
     def pending(self) -> int:
-        """The number of rules whose real servers have not been found yet."""
-        return len(self._pending)
+        """The number of rules whose real servers have not been found yet, or that are contested."""
+        return len(self._pending) + len(self._contested)
+
+    @property
+    def has_contested(self) -> bool:
+        """Whether a rule is contested."""
+        return len(self._contested) > 0
 
     def status(self, tag: int) -> Status:
         """What is known of the session rule with this tag. An audit must leave alone what is not READ."""
-        if tag in self._pending:
+        if tag in self._pending or tag in self._contested:
             return Status.PENDING
         return Status.READ if self.is_complete or self.reading.has_read(tag) else Status.UNREAD
 
@@ -212,7 +220,7 @@ class Recovery:
             return None
         target = self._pending.get(tag)
         if target is None:
-            return None
+            return self.forward_contested(tag, now)
         server = self._servers.get(target.virtual_address)
         reals = [] if server is None else server.farm.reals
         may_move = not is_deregistration and any(map(self._accepts_sessions, reals))
@@ -228,6 +236,19 @@ class Recovery:
         self.forget(tag)
         return None
 
+    def forward_contested(self, tag: int, now: float) -> Optional[bytes]:
+        """How to forward a request whose rule is contested: by the rule; None if the balancer decides about it."""
+        target = self._contested.forward(tag, now)
+        if target is None:
+            return None
+        server, real = self._servers.get(target.virtual_address), self.real_of(target)
+        is_kept = server is None or real is None or server.farm.keeps(real)
+        if is_kept and self._may_arrive(target):
+            return target.actions
+        self._contested.forget(tag)
+        self._room.release()
+        return None
+
     def recover_if_found(self, tag: int, now: float) -> bool:
         """Recover the session of a pending rule, if it is known to which real server the rule leads."""
         if tag in self._recalled:
@@ -237,7 +258,7 @@ class Recovery:
         if target is None or found is None:
             return False
         self._recover(tag, target, *found, now)
-        return self._balancer.sessions.by_tag(tag) is not None
+        return self._balancer.sessions.by_tag(tag) is not None and tag not in self._contested
 
     def _accepts_sessions(self, real: RealServer) -> bool:
         return real.accepts_sessions_from(self._datapath_id) or real.is_last_resort_for(self._datapath_id)
@@ -261,11 +282,13 @@ class Recovery:
             self._room.release()
             if target.tags[-1:] == [tag]:
                 target.tags.pop()
+            count -= 1
+        self._room.release(len(self._contested.take(count)))
 
     def end(self) -> None:
         """No rule is waited for any more."""
         self._room.end(self, len(self._targets))
-        self._pending, self._targets = {}, {}
+        self._pending, self._targets, self._contested = {}, {}, ContestedRules()
 
     def tick(self, now: float) -> None:
         """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
@@ -273,6 +296,7 @@ class Recovery:
             self._put_to_targets(now)
         for tag in list(islice(self._recalled, _MAX_TAKEN_PER_TICK)):
             self._put_to_lost_target(tag)
+        self._settle_contested(now)
         budget = _MAX_PENDING_PER_TICK
         for target in [*self._targets.values(), *self._lost_targets.values()] if self._pending else ():
             budget -= self._resolve(target, budget, now)
@@ -304,6 +328,25 @@ class Recovery:
                     self._on_lost(tag, target.virtual_address)
         return len(tags)
 
+    def _settle_contested(self, now: float) -> None:
+        """Recover, keep or give up contested rules, some at a time."""
+        for tag, target, asked_at in self._contested.take(_MAX_PENDING_PER_TICK):
+            session, server = self._balancer.sessions.by_tag(tag), self._servers.get(target.virtual_address)
+            if session is not None and self._is_elsewhere(session, target):
+                if now < asked_at + (_UNSERVED_TIMEOUT if server is None else server.idle):
+                    self._contested.keep(tag, target, asked_at)
+                    continue
+                self._on_lost(tag, target.virtual_address)
+            elif session is not None:
+                self._take_over_begun(tag, target.virtual_address, target.actions, now)
+            else:
+                self._await_real(tag, target, now)
+            self._room.release()
+
+    def _is_elsewhere(self, session: Session, target: RuleTarget) -> bool:
+        """Whether a session began at another switch, and at another real server than its rule here leads to."""
+        return session.rule_at != self._datapath_id and self.real_of(target) is not session.real
+
     def _has_asked(self, tag: int, target: RuleTarget, now: float) -> bool:
         """Whether the mobile of a pending rule has sent a request within the idle time."""
         server = self._servers.get(target.virtual_address)
@@ -316,7 +359,7 @@ class Recovery:
         if virtual_address is None or len(row.instructions) > MAX_RULE_LENGTH:
             return
         tag, actions = row.cookie >> COOKIE_MARK_BITS, row.actions()
-        if self._take_over_begun(tag, virtual_address, actions) or self._has_read_another(tag):
+        if self._take_over_begun(tag, virtual_address, actions, now) or self._has_read_another(tag):
             return
         target = self._target(virtual_address, actions)
         if target is None:
@@ -396,18 +439,35 @@ class Recovery:
     def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
         self.forget(tag)
         actions = target.actions if target.is_on_switch else None
-        is_taken = self._take_over_begun(tag, target.virtual_address, actions)
+        is_taken = self._take_over_begun(tag, target.virtual_address, actions, now)
         if not (is_taken or self._balancer.sessions.is_full):
             self.recovered += 1
             self._on_recovered(self._balancer.recover(server, tag, real, now), actions)
 
-    def _take_over_begun(self, tag: int, virtual_address: bytes, actions: Optional[bytes]) -> bool:
-        """Give the rule to the session with this tag, which began by naming its home agent. False: there is none."""
+    def _take_over_begun(self, tag: int, virtual_address: bytes, actions: Optional[bytes], now: float) -> bool:
+        """Give the rule to the session with this tag, which began by naming its home agent. False: there is none.
+
+        A session that another switch has does not get it.
+        """
         session = self._balancer.sessions.by_tag(tag)
         if session is None:
             return False
+        if actions is not None and self._contest(session, tag, virtual_address, actions, now):
+            return True
         if session.rule_at is None and session.virtual_server.packed_address == virtual_address:
             self._on_recovered(session, actions)
+        return True
+
+    def _contest(self, session: Session, tag: int, virtual_address: bytes, actions: bytes, now: float) -> bool:
+        """Keep a rule whose session began elsewhere, if there is room. False: it is not contested."""
+        if not self._is_elsewhere(session, RuleTarget(virtual_address, actions)):
+            return False
+        target = self._target(virtual_address, actions)
+        if target is None or not self._room.has_room(self, self._balancer.sessions.places):
+            return True
+        if tag not in self._contested:
+            self._contested.keep(tag, target, now)
+            self._room.take(self)
         return True
 
     def _on_read(self, reason: str, now: float) -> None:

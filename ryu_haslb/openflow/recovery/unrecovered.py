@@ -83,12 +83,18 @@ class UnrecoveredSessions:
         self._rules.room.is_uncertain = True
         self.recovery.locate(self._virtual_servers, self._actions)
 
+    def end(self) -> None:
+        """The switch is not known any more."""
+        self.recovery.end()
+        self.remembered.discard()
+        self._balancer.sessions.keys.forget(self._datapath_id)
+
     def take_over(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""
         self.recovery.take_over(followed, now)
         self._rules.room.is_uncertain = True
         if followed.keys:
-            self._balancer.sessions.keys.adopt(followed.keys)
+            self._balancer.sessions.keys.adopt(followed.keys, self._datapath_id)
 
     def recall(self, now: float) -> None:
         """This balancer serves the switch, which has lost its rules."""
@@ -124,12 +130,30 @@ class UnrecoveredSessions:
     def forward(self, request: Request, now: float) -> Forward:
         """How to forward a request: by the rule of an unrecovered session, if there may be one.
 
-        The balancer can decide when there is a session or no rule, or the request names its home agent.
+        The balancer can decide when there is a session or no rule.
         """
-        server = request.virtual_server
-        if self._balancer.sessions.find(request) is not None or request.home_agent not in server.any_home_agent:
+        sessions, is_named = self._balancer.sessions, request.home_agent not in request.virtual_server.any_home_agent
+        if self.recovery.has_contested and not is_named:
+            for tag in sessions.tags_of(request):
+                actions = self.recovery.forward_contested(tag, now)
+                if actions is not None:
+                    return actions
+        if sessions.find(request) is not None:
             return None
-        return self._forward_by(self._balancer.sessions.tags_of(request), request.lifetime == 0, now)
+        if is_named:
+            return self._forward_to_named(request)
+        return self._forward_by(sessions.tags_of(request), request.lifetime == 0, now)
+
+    def _forward_to_named(self, request: Request) -> Forward:
+        """Forward a request to the home agent that it names, without a session while its mobile may have a rule.
+
+        The rule may lead elsewhere, and all who know an NAI can write such a request.
+        """
+        if all(self.recovery.status(tag) is Status.READ for tag in self._balancer.sessions.tags_of(request)):
+            return None
+        farm = request.virtual_server.farm
+        reals = farm.at(request.home_agent)
+        return self._actions.get(farm.named(reals, None)) if reals else None
 
     def forward_further(self, request: Request, tag: int, now: float) -> Forward:
         """How to forward a request that has come back: the switch has no rule with this tag.

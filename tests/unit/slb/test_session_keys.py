@@ -21,32 +21,45 @@ def test_the_tag_of_an_nai_cannot_be_computed_without_the_key() -> None:
 def test_the_first_switch_decides_about_the_key() -> None:
     """Its rules bear tags of that key, so that it needs no other."""
     keys = SessionKeys(OURS)
-    keys.adopt([OTHER])
+    keys.adopt([OTHER], 1)
     assert list(keys) == [OTHER]
-    keys.adopt([b"third"])
+    keys.adopt([b"third"], 1)
     assert list(keys) == [OTHER, b"third"]
 
 
 def test_a_switch_without_keys_leaves_ours() -> None:
     keys = SessionKeys(OURS)
-    keys.adopt([])
-    keys.adopt([OTHER])
+    keys.adopt([], 1)
+    keys.adopt([OTHER], 1)
     assert list(keys) == [OURS, OTHER]
 
 
 def test_tags_without_a_key_are_of_an_earlier_version_and_are_no_example() -> None:
     keys = SessionKeys(OURS)
-    keys.adopt([UNKEYED])
+    keys.adopt([UNKEYED], 1)
     assert list(keys) == [OURS, UNKEYED]
 
 
 def test_a_second_restart_finds_all_keys_and_only_so_many() -> None:
     keys = SessionKeys(b"fresh")
-    keys.adopt([OURS, OTHER, UNKEYED])
+    keys.adopt([OURS, OTHER, UNKEYED], 1)
     assert list(keys) == [OURS, OTHER, UNKEYED]
-    keys.adopt([b"4", b"5", OTHER])
+    keys.adopt([b"4", b"5", OTHER], 2)
     assert len(list(keys)) == MAX_KEYS
     assert keys.current == OURS
+
+
+def test_the_keys_of_a_switch_are_pushed_out_by_no_other() -> None:
+    """A host that passes for a switch can report any keys, again and again."""
+    keys = SessionKeys(b"fresh")
+    keys.adopt([b"a stranger's"], 0xBAD)
+    keys.adopt([OURS, OTHER, UNKEYED], 1)
+    for number in range(9):
+        keys.adopt([b"%d-%d" % (number, part) for part in range(MAX_KEYS)], 0xBAD + number)
+    assert keys.of_switch(1)[:4] == [b"a stranger's", OURS, OTHER, UNKEYED]
+    assert len(keys.of_switch(1)) <= 2 * MAX_KEYS
+    keys.forget(1)
+    assert OURS not in keys.of_switch(1)
 
 
 @pytest.mark.parametrize("key", [OURS, OTHER, UNKEYED])
@@ -57,7 +70,7 @@ def test_a_recovered_session_is_claimed_whatever_key_its_tag_is_of(key: bytes) -
     bench.reals = bench.server.farm.reals
     for real in bench.reals:
         real.reachable_from.add(1)
-    bench.balancer.sessions.keys.adopt([OURS, OTHER, UNKEYED])
+    bench.balancer.sessions.keys.adopt([OURS, OTHER, UNKEYED], 1)
     tag = tag_of(VIRTUAL.packed, b"\x01anna", key)
     recovered = bench.balancer.recover(bench.server, tag, bench.reals[1], bench.now)
     assert bench.request("anna").session is recovered

@@ -166,11 +166,22 @@ def test_while_rules_are_read_the_switch_itself_decides_whether_it_has_one() -> 
 
 
 def test_while_rules_are_read_a_request_that_names_its_home_agent_goes_there() -> None:
-    """Only that one can hold the binding."""
+    """Only that one can hold the binding. But all who know an NAI can write such a request: no session begins by it,
+    which would replace the rule that has not been read yet."""
     wired = Wired(answers=False)
     wired.find(1)
     wired.return_probe()
     assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
+    assert not list(wired.balancer.sessions)
+
+
+def test_a_request_that_names_another_home_agent_than_a_pending_rule_leaves_the_rule_alone() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(1)
+    assert [goes_to(message) for message in wired.request("anna", home_agent=REALS[1].address.packed)] == [8]
+    assert not list(wired.balancer.sessions)
+    wired.find(0)
+    assert [goes_to(message) for message in wired.request("anna")][-1:] in ([7], [wire.OFPP_TABLE])
 
 
 def test_while_rules_are_read_a_switch_without_output_to_table_keeps_requests_waiting() -> None:

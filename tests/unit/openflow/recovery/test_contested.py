@@ -1,0 +1,90 @@
+"""Rules of a switch whose sessions began elsewhere: each switch is believed of itself only."""
+
+from __future__ import annotations
+
+from farm_builder import Bench
+from recovery_bench import TO_B, Restarted, tag
+
+from ryu_haslb.openflow.recovery.recovery import Status
+from ryu_haslb.slb.session import Session
+
+MOBILE, TAG = "anna@example.org", tag("anna@example.org")
+
+
+def recovered_elsewhere(*reachable: int, rule_at: int | None = 0xBAD) -> tuple[Restarted, Session]:
+    """Another switch has reported a rule that leads to the first home agent; this one reports one to the second."""
+    bench = Bench(1, 1)
+    session = bench.balancer.recover(bench.server, TAG, bench.reals[0], bench.now)
+    session.rule_at = rule_at
+    restarted = Restarted(*reachable, bench=bench)
+    restarted.read((TAG, TO_B))
+    return restarted, session
+
+
+def test_a_request_is_forwarded_by_the_rule_of_the_switch_at_which_it_arrives() -> None:
+    restarted, session = recovered_elsewhere(0, 1)
+    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) == TO_B
+    assert restarted.recovery.status(TAG) is Status.PENDING, "an audit leaves the rule alone"
+    assert not restarted.recovery.is_over
+    assert session.real is restarted.bench.reals[0], "requests at the other switch follow its rule"
+    assert (restarted.recovered, restarted.sessions()) == ([], 1)
+
+
+def test_it_is_also_while_the_other_switch_confirms_no_rule() -> None:
+    restarted, _ = recovered_elsewhere(0, 1, rule_at=None)
+    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) == TO_B
+
+
+def test_the_session_of_this_switch_is_contested_by_no_rule() -> None:
+    restarted, _ = recovered_elsewhere(0, 1, rule_at=1)
+    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) is None
+    assert restarted.recovery.is_over
+
+
+def test_a_rule_to_a_home_agent_that_is_found_later_is_settled_then() -> None:
+    bench = Bench(1, 1)
+    session = bench.balancer.recover(bench.server, TAG, bench.reals[1], bench.now)
+    session.rule_at = 0xBAD
+    restarted = Restarted(0, bench=bench)
+    restarted.read((TAG, TO_B))
+    assert restarted.recovery.forward_contested(TAG, bench.now) == TO_B
+    restarted.find(0, 1)
+    restarted.recovery.tick(bench.now)
+    assert restarted.recovery.is_over, "both lead there"
+    assert restarted.lost == []
+
+
+def test_the_rule_is_recovered_when_the_other_session_has_ended() -> None:
+    restarted, session = recovered_elsewhere(0, 1)
+    restarted.bench.balancer.ending.close_live([session])
+    for _ in range(2):
+        restarted.recovery.tick(restarted.bench.now)
+    assert restarted.bench.letters(MOBILE) == "B"
+    assert restarted.recovery.recovered == 1
+    assert restarted.recovery.is_over
+
+
+def test_a_contested_rule_stays_while_its_mobile_asks_and_is_lost_afterwards() -> None:
+    restarted, _ = recovered_elsewhere(0, 1)
+    begin, idle = restarted.bench.now, restarted.bench.server.idle
+    restarted.recovery.forward_contested(TAG, begin + idle - 1)
+    restarted.recovery.tick(begin + idle + 1)
+    assert restarted.lost == []
+    restarted.recovery.tick(begin + 2 * idle)
+    assert restarted.lost == [TAG]
+    assert restarted.recovery.is_over
+
+
+def test_a_rule_to_a_home_agent_that_has_failed_is_not_followed() -> None:
+    restarted, _ = recovered_elsewhere(0, 1)
+    restarted.bench.reals[1].fail(restarted.bench.now, is_last=False)
+    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) is None
+    assert restarted.recovery.is_over
+
+
+def test_contested_rules_take_the_room_of_rules_that_wait() -> None:
+    restarted, _ = recovered_elsewhere(0, 1)
+    room = restarted.bench.balancer.sessions.recovery_room
+    assert (room.pending, restarted.recovery.pending) == (1, 1)
+    restarted.recovery.give_up(5)
+    assert (room.pending, restarted.recovery.pending) == (0, 0)
