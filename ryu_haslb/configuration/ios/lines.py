@@ -18,7 +18,8 @@ SCANNING_MISTAKES: dict[tuple[str, ...], tuple[str, ...]] = {
 SCANNED_HEADING = ("Configuration", "on", "SLB:")
 #: Remarks of the chapter at the end of some commands. Only these are removed.
 _REMARK = re.compile(
-    r"[ \t]+\(((inside|outside) port of the IPSEC module|The crypto mode is configured as transport )\)[ \t]*$"
+    r"(?<![ \t])[ \t]+\("
+    r"((inside|outside) port of the IPSEC module|The crypto mode is configured as transport )\)[ \t]*$"
 )
 
 #: Lines that a terminal has around the commands: what `show running-config` and `show startup-config` print, these

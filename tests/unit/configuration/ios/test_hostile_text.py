@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from steps import calls_of
 
+from ryu_haslb.configuration.ios.lines import read_lines
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.language.diagnostics import ConfigurationError
@@ -131,3 +132,10 @@ def test_a_text_has_so_many_commands_at_most(monkeypatch: pytest.MonkeyPatch) ->
     read_configuration(line * 100, "slb.ios")
     with pytest.raises(ConfigurationError, match=r"slb\.ios:301: too many commands; expected at most 100"):
         read_configuration(line * 200, "slb.ios")
+
+
+@pytest.mark.parametrize("before", ["", "x"])
+def test_a_line_of_a_million_blanks_is_read(before: str) -> None:
+    """100,000 took 80 s: each was tried as the begin of a remark."""
+    (line,) = read_lines(f"{before}{' ' * 1_000_000}x")
+    assert line.words[-1] == "x"
