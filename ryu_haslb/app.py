@@ -44,7 +44,7 @@ from ryu_haslb.openflow.capabilities.switch_records import SwitchRecordError
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
-from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
+from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved
 from ryu_haslb.show import state_log
 from ryu_haslb.show.overload_log import OverloadLog
@@ -108,7 +108,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.startup_file = open_startup_file()
         self.history = StateHistory()
         self.configuration = load_configuration(self.startup_file.path)
-        unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
+        unserved: Unserved[AcceptedConnection] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
         self.balancer = Balancer(self.configuration, available_memory(), os.urandom(KEY_LENGTH))
         self.member = join_cluster()
@@ -142,7 +142,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         rollback, text = ClusterRollback(self.member), write_configuration(self.configuration)
         return rollback, ClusterConfiguration(self.member, self, text, rollback.end_of_rollback)
 
-    def _open_sockets(self, context: Optional[ssl.SSLContext], unserved: Unserved[Caller]) -> None:
+    def _open_sockets(self, context: Optional[ssl.SSLContext], unserved: Unserved[AcceptedConnection]) -> None:
         """Listen for switches, for HTTP, and for ``haslb``."""
         ports = open_switch_ports()
         self.openflow = OpenFlowServer(ports, context, self.fleet, self.fleet.has_connection, unserved)

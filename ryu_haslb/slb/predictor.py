@@ -8,7 +8,7 @@ from typing import Final, Optional, Protocol
 from ryu_haslb.configuration.model import Predictor as PredictorName
 from ryu_haslb.slb.real import RealServer
 
-#: Switches with a rotation of their own. With more, all begin anew.
+#: Switches with a rotation of their own, at most. With one more, all these rotations begin anew.
 MAX_ROTATIONS: Final = 1024
 
 
@@ -25,8 +25,9 @@ class WeightedRoundRobin:
     """Weights 3, 1, 2 give A A A B C C, and round again (the chapter's "Load Balancing in HA-SLB").
 
     A real server that accepts no sessions loses the rest of its turn. A changed weight counts from the next choice on.
-    One whose turn it is, but that this switch cannot reach, keeps its turn for a switch that can. Meanwhile the switch
-    shares by a rotation of its own: else those behind the out of reach would have their turns too.
+
+    A real server that other switches can reach, but not this one, keeps its turn for them. This switch meanwhile uses a
+    rotation of its own. Without one, the next real server in order would get all sessions of that turn.
     """
 
     def __init__(self) -> None:
@@ -73,14 +74,14 @@ class _Rotation:
 
 
 class LeastConnections:
-    """The fewest sessions in proportion to the weight; among equals the first of the farm."""
+    """Chooses the real server with the fewest sessions in proportion to its weight, or the first one of several."""
 
     def choose(
         self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer]
     ) -> Optional[RealServer]:
         chosen: Optional[RealServer] = None
         fewest = 0.0
-        for real in reals:  # the rule for a real server costs more than its load, and few have a lower one
+        for real in reals:  # whether it accepts a session is looked up last: it costs most, and few have a lower load
             load = real.sessions / real.weight if real.weight else 0.0
             is_better = chosen is None or load < fewest
             if is_better and real is not other_than and real.accepts_sessions_from(datapath_id):

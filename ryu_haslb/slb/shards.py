@@ -1,4 +1,4 @@
-"""Large tables without long steps: a dictionary in parts, and the one way to go through many things in slices.
+"""Large tables without long steps: a dictionary in parts, and the one way to go through many values in slices.
 
 A dictionary that grows is copied as a whole whenever it is full: with 700,000 entries that takes 30 ms, in which no
 request is served. A table of :data:`MAX_UNDIVIDED` entries or more is therefore kept in :data:`SHARDS` dictionaries, by
@@ -20,10 +20,11 @@ V = TypeVar("V")
 SHARDS: Final = 256
 #: Entries up to which a table is one dictionary, which keeps the order of insertion.
 MAX_UNDIVIDED: Final = 8192
-#: A dictionary keeps the size that it once had. Each is rebuilt when the table has this many times fewer entries.
+#: Python does not give back the memory of removed entries. So the dictionaries of a table are rebuilt when it has this
+#: many times fewer entries than at its peak, if it had more than the second number then.
 _SHRINK_FACTOR: Final = 16
 _MIN_SHRINK_SIZE: Final = 10_000
-#: One of them is rebuilt each time when so many entries were removed.
+#: Entries that are removed between the rebuilding of one dictionary and of the next.
 _SHRINK_STEP: Final = 8
 
 
@@ -43,14 +44,14 @@ def in_slices(parts: Iterable[Iterable[V]], limit: int) -> Iterator[list[V]]:
 
 
 def place_of(key: object) -> tuple[int, int]:
-    """The place of a key in an order that a table keeps while it grows and shrinks; its hash must be its own alone."""
+    """The place of a key in an order that a table keeps while it grows and shrinks; no other key may have its hash."""
     return hash(key) % SHARDS, hash(key)
 
 
 class Shards(Generic[K, V]):
-    """A dictionary without long steps. The entry of a key is in ``shards[hash(key) & mask]``; ``size`` is their number.
+    """A dictionary without long steps: ``size`` entries, that of a key in ``shards[hash(key) & mask]``.
 
-    The request path reads these three by itself: a call costs more than what it does.
+    The request path reads these three attributes itself: to call a method would cost more than what the method does.
     """
 
     __slots__ = ("_next_to_shrink", "_peak", "mask", "shards", "size")
@@ -108,7 +109,8 @@ class Shards(Generic[K, V]):
     def in_order(self, after: Optional[K], limit: int) -> Iterator[list[V]]:
         """The values of keys behind this one (None: of all keys) in the order of :func:`place_of`, in slices.
 
-        Who goes on later, behind the last key that he has read, misses no entry that was there all the time.
+        A reader that stops, and later goes on behind the last key that it has read, misses no entry that was there all
+        the time.
         """
         return in_slices(self._parts_in_order(after), limit)
 

@@ -6,8 +6,8 @@
               '---- 10 s in all, and limited in number (:mod:`.unserved`) ----'
               limited in rate (:mod:`.handshake_limit`)
 
-A connection that is closed for another one, or because of its time, is only shut down: the green thread that serves it
-finds the end of its stream and cleans up.
+A connection that has to make room for another one, or has taken too long, is only shut down: the green thread that
+serves it finds the end of its stream and cleans up.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _EXPIRY_INTERVAL = 0.5
 _TURN_INTERVAL = 0.05
 
 
-class Caller:
-    """A connection from its acceptance on, over which a switch may be served."""
+class AcceptedConnection:
+    """A connection over which a switch may be served; ``transport`` is None until its TLS handshake is over."""
 
     def __init__(self, connection: Any, address: tuple[str, int]) -> None:
         self.connection = connection
@@ -47,7 +47,7 @@ class Caller:
         self.transport: Optional[Transport] = None
 
     def end(self, reason: str) -> None:
-        """Have the green thread of this connection end. Never waits."""
+        """Shut the connection down without waiting, so that its green thread ends."""
         if self.transport is not None:
             self.transport.abort(reason)
         else:
@@ -57,8 +57,8 @@ class Caller:
 class OpenFlowServer:
     """Accepts switches at all ``sockets``, over TLS if there is a ``context``.
 
-    ``fleet`` is called by each connection. ``is_served`` says whether the balancer serves the switch of a connection.
-    ``unserved`` has the limits of the other connections.
+    ``fleet`` listens to all connections. ``is_served`` says whether the balancer serves the switch of a connection.
+    ``unserved`` holds the other connections, and their limits.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class OpenFlowServer:
         context: Optional[ssl.SSLContext],
         fleet: SwitchListener,
         is_served: Callable[[SwitchChannel], bool],
-        unserved: Unserved[Caller],
+        unserved: Unserved[AcceptedConnection],
     ) -> None:
         self._acceptors = [Acceptor(each, "OpenFlow port", self._make_room) for each in sockets]
         self._context = context
@@ -77,37 +77,37 @@ class OpenFlowServer:
         self._handshakes = HandshakeLimit()
 
     def loops(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """What has to run for as long as the process serves, by name."""
+        """The loops that run as long as the process does, with their names."""
         yield "time limit of OpenFlow handshakes", self._expire
         for acceptor in self._acceptors:
             yield f"OpenFlow port {acceptor.getsockname()[1]}", partial(self._accept, acceptor)
 
-    def _on_ready(self, caller: Caller) -> None:
-        """A connection has completed its handshake, and does not count any more if its switch is served."""
-        if self._serves(caller):
-            self._unserved.discard(caller)
+    def _on_ready(self, accepted: AcceptedConnection) -> None:
+        """A connection has completed its handshake. If its switch is served, the limits of others no longer apply."""
+        if self._serves(accepted):
+            self._unserved.discard(accepted)
         else:
-            self._unserved.complete(caller)
+            self._unserved.complete(accepted)
 
-    def _serves(self, caller: Caller) -> bool:
-        return caller.transport is not None and self._is_served(caller.transport)
+    def _serves(self, accepted: AcceptedConnection) -> bool:
+        return accepted.transport is not None and self._is_served(accepted.transport)
 
     def _accept(self, acceptor: Acceptor) -> None:
         while True:
             connection, address = acceptor.accept()
             self.serve(connection, address)
-            eventlet.sleep(0)  # accept() may never have to wait; the handshakes need their turn
+            eventlet.sleep(0)  # the handshakes need their turn, and accept() may never wait
 
     def serve(self, connection: Any, address: Any) -> None:
         """Serve a connection in a green thread of its own."""
-        caller = Caller(connection, (str(address[0]), int(address[1])))
-        victim = self._unserved.add(caller, caller.address[0], time.monotonic())
+        accepted = AcceptedConnection(connection, (str(address[0]), int(address[1])))
+        victim = self._unserved.add(accepted, accepted.address[0], time.monotonic())
         if victim is not None:
             LOG.warning(
                 "OpenFlow peer %s: too many connections are not served; closing the oldest one", victim.address[0]
             )
             victim.end("too many connections are not served")
-        eventlet.spawn_n(self._serve, caller)
+        eventlet.spawn_n(self._serve, accepted)
 
     def _make_room(self) -> bool:
         victim = self._unserved.oldest()
@@ -121,46 +121,48 @@ class OpenFlowServer:
     def _expire(self) -> None:
         while True:
             eventlet.sleep(_EXPIRY_INTERVAL)
-            for caller in filter(self._serves, list(self._unserved)):  # the configuration may have changed
-                self._unserved.discard(caller)
-            for caller in self._unserved.expired(time.monotonic()):
-                self._unserved.discard(caller)
+            for accepted in filter(self._serves, list(self._unserved)):  # the configuration may have changed
+                self._unserved.discard(accepted)
+            for accepted in self._unserved.expired(time.monotonic()):
+                self._unserved.discard(accepted)
                 LOG.warning(
                     "OpenFlow peer %s: no handshake within %g s; closing its connection",
-                    *(caller.address[0], HANDSHAKE_TIMEOUT),
+                    *(accepted.address[0], HANDSHAKE_TIMEOUT),
                 )
-                caller.end(f"no handshake within {HANDSHAKE_TIMEOUT:g} s")
+                accepted.end(f"no handshake within {HANDSHAKE_TIMEOUT:g} s")
 
-    def _serve(self, caller: Caller) -> None:
+    def _serve(self, accepted: AcceptedConnection) -> None:
         try:
-            if self._context is not None and not self._has_tls_handshake(self._context, caller):
+            if self._context is not None and not self._complete_tls_handshake(self._context, accepted):
                 return
-            caller.transport = Transport(caller.connection, caller.address, self._fleet)
-            caller.transport.on_ready = partial(self._on_ready, caller)
-            caller.transport.serve_until_closed()
+            accepted.transport = Transport(accepted.connection, accepted.address, self._fleet)
+            accepted.transport.on_ready = partial(self._on_ready, accepted)
+            accepted.transport.serve_until_closed()
         except Exception:
-            LOG.exception("OpenFlow peer %s: connection failed, closing it", caller.address[0])
+            LOG.exception("OpenFlow peer %s: connection failed, closing it", accepted.address[0])
         finally:
-            self._unserved.discard(caller)
-            caller.connection.close()
-            caller.transport = None  # it leads back to the caller
+            self._unserved.discard(accepted)
+            accepted.connection.close()
+            accepted.transport = None  # it leads back to the connection
 
-    def _has_tls_handshake(self, context: ssl.SSLContext, caller: Caller) -> bool:
-        """Do the TLS handshake; False if it fails, or if the connection was shut down because it takes too long."""
-        peer = peer_of(caller.address[0])
+    def _complete_tls_handshake(self, context: ssl.SSLContext, accepted: AcceptedConnection) -> bool:
+        """Do the TLS handshake. False if it fails, or if the connection was shut down meanwhile."""
+        peer = peer_of(accepted.address[0])
         while not self._handshakes.take(peer, time.monotonic()):
             eventlet.sleep(_TURN_INTERVAL)
-            if caller not in self._unserved:
+            if accepted not in self._unserved:
                 return False
         try:
-            caller.connection.settimeout(HANDSHAKE_TIMEOUT)
-            caller.connection = context.wrap_socket(caller.connection, server_side=True, do_handshake_on_connect=False)
-            caller.connection.do_handshake()
+            accepted.connection.settimeout(HANDSHAKE_TIMEOUT)
+            accepted.connection = context.wrap_socket(
+                accepted.connection, server_side=True, do_handshake_on_connect=False
+            )
+            accepted.connection.do_handshake()
         except OSError as error:
-            if caller in self._unserved:
+            if accepted in self._unserved:
                 LOG.warning(
                     "OpenFlow peer %s: TLS handshake failed: %s; closing its connection",
-                    *(caller.address[0], tls.reason(error)),
+                    *(accepted.address[0], tls.reason(error)),
                 )
             return False
         return True

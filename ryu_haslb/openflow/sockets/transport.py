@@ -1,12 +1,12 @@
 """The transport of an OpenFlow connection: bytes from and to the socket, with a fast path for packet-ins.
 
 The engine reads eight bytes at a time, parses every message into objects and puts each into a queue. This transport
-reads everything that has arrived at once and offers each message to a handler first. What the handler takes is handled
-at once, and all replies to one read leave in one write. Of the other messages the engine parses hello and features, and
-:mod:`.wire.ports` reads those about ports, after :mod:`.screening` has checked them. A peer that breaks the protocol
-costs one log line, and its connection.
+reads all that has arrived in one piece, and offers each message to a handler first. What the handler takes is handled
+immediately, and all replies to one read leave in one write. The other messages are checked by :mod:`.screening`; then
+the engine parses hello and features, and :mod:`.wire.ports` reads those about ports. The connection of a peer that
+breaks the protocol is closed, with one log line.
 
-Sending never blocks. If a switch does not read what it is sent, only reading from that switch is suspended.
+Sending never blocks. While a switch does not read what it is sent, nothing more is read from that switch.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes per read: a hundred packet-ins, less than a millisecond of work, before other green threads run.
 _READ_SIZE = 1 << 14
-#: Seconds after which other green threads have their turn although there may be more to read.
+#: Seconds for which this green thread reads on before others have their turn.
 _MAX_TURN = 0.001
 #: Bytes that the kernel buffers for us. Its default would let several seconds of packet-ins queue up.
 _RECEIVE_BUFFER = 1 << 18
-#: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
+#: Bytes that may wait to be sent. With more, nothing is read from the switch: what it asks would need further replies.
 _MAX_UNSENT = 1 << 18
-#: Tables of a switch at most.
+#: The most tables that a switch can have (OpenFlow 1.3.5, section 7.3.1); assumed until its features reply.
 MAX_TABLES = 255
 _STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES, MAIN_DISPATCHER: State.MAIN}
 
@@ -63,7 +63,7 @@ class Transport(Datapath):  # type: ignore[misc]
     """The engine's datapath with another way of reading and writing. ``handler`` is offered each message first.
 
     The listener is called directly, where the engine would put an event into a bounded queue. ``bytes_sent`` counts all
-    bytes that were given to it to send. ``on_ready`` is called when the listener has decided about a handshake.
+    bytes that it was given to send. ``on_ready`` is called at the end of the handshake, after the listener.
     """
 
     handler: Optional[MessageHandler] = None
@@ -88,11 +88,11 @@ class Transport(Datapath):  # type: ignore[misc]
         self._is_aborted = False
         self.latency = LatencyHistogram()
         self._replies = ReplyFraming()
-        #: Bytes that are lacking to a message of which the begin has arrived.
+        #: Bytes still missing of a message that has arrived in part.
         self._awaited = 0
 
     def set_state(self, state: Optional[str]) -> None:
-        """Enter a state of the handshake; the engine calls this as well."""
+        """Enter a state of the connection (``..._DISPATCHER``); the engine calls this as well."""
         before = self.state
         super().set_state(state)
         if before == state:
@@ -132,7 +132,7 @@ class Transport(Datapath):  # type: ignore[misc]
         return self.xid
 
     def abort(self, why: str) -> None:
-        """End the connection at once, and without waiting: the green thread that serves it finds its end."""
+        """Shut the connection down without waiting: the green thread that serves it finds its end, and cleans up."""
         if not self._is_aborted:
             self._is_aborted = True
             self._set_close_reason(why)
@@ -152,7 +152,7 @@ class Transport(Datapath):  # type: ignore[misc]
         self.close_reason = f"connection closed ({why})"
 
     def _recv_loop(self) -> None:
-        hub.sleep(0)  # the engine's other green threads begin: what it kills before that is left in a reference cycle
+        hub.sleep(0)  # lets the engine's other green threads begin: one killed before that leaves a reference cycle
         try:
             self._receive()
         finally:
@@ -176,7 +176,7 @@ class Transport(Datapath):  # type: ignore[misc]
                 return
             pieces.append(received)
             self._awaited -= len(received)
-            if self._awaited <= 0:  # joined no sooner: a large message comes in a thousand pieces
+            if self._awaited <= 0:  # not joined before: a large message comes in a thousand pieces
                 try:
                     rest = self._handle_batch(b"".join(pieces))
                 except ProtocolError as error:
@@ -216,7 +216,8 @@ class Transport(Datapath):  # type: ignore[misc]
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
                 part = b""
-                if is_within or (kind == OFPT_MULTIPART_REPLY and self.handler is not None):  # no one else is asked
+                # Only the handler requests flow statistics, whose length field may have wrapped.
+                if is_within or (kind == OFPT_MULTIPART_REPLY and self.handler is not None):
                     part, length = self._replies.next(received, offset, length)
                     is_within = self._replies.is_within
                 if length < HEADER.size:
@@ -287,7 +288,7 @@ class Transport(Datapath):  # type: ignore[misc]
                 self.socket.send(wire.hello_failed(str(error)))
 
     def __str__(self) -> str:
-        """The switch, or the peer that has not said which it is, for the log."""
+        """For the log: the switch, or the peer as long as its datapath id is not known."""
         return f"OpenFlow peer {self.address[0]}" if self.id is None else f"Switch {self.id:016x} ({self.address[0]})"
 
     def _leave_to_engine(self, kind: int, xid: int, data: bytes) -> None:

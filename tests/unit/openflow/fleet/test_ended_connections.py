@@ -16,7 +16,7 @@ from served_switch import Served
 from ryu_haslb import engine
 from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
+from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved
 
 HELLO = message(ofp.OFPT_HELLO, 1)
@@ -80,7 +80,7 @@ def engine_does_handshakes(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_peer_that_is_no_switch(sent: bytes) -> None:
     """What it sends may be read before the engine's green threads for this connection have begun."""
-    unserved: Unserved[Caller] = Unserved.within(1024)
+    unserved: Unserved[AcceptedConnection] = Unserved.within(1024)
     server = OpenFlowServer([], None, Listener(), lambda _: False, unserved)
 
     def connect(listener: Any) -> None:
