@@ -36,7 +36,6 @@ TESTS = Path(__file__).parent
 #: The files that take longest, the longest first: a worker runs a whole file, and none is to begin one of these last.
 LONGEST = (
     "lab/test_haslb_lab.py",
-    "attacks/test_failing_home_agents.py",
     "lab/test_scenarios.py",
     "lab/test_cluster_failures.py",
     "lab/test_arp_attacks.py",
