@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from budget import seconds, some
+from played import run, world_after
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, PURPOSE_MASK, REPLY_METER, Purpose
@@ -36,10 +37,6 @@ def our_rules(world: World) -> set[tuple[int, int, object, bytes]]:
     }
 
 
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
-
-
 def spoil_and_have_restored(world: World, kind: str) -> None:
     """Others spoil our rules by this kind of fault, and in time all are as before."""
     before = our_rules(world)
@@ -50,10 +47,7 @@ def spoil_and_have_restored(world: World, kind: str) -> None:
 
 
 def settled(parameters: Parameters) -> World:
-    world = World(parameters)
-    world.start()
-    run(world, 60.0)
-    return world
+    return world_after(parameters, 60.0)
 
 
 @pytest.mark.parametrize("what", some(["all", "table 0", "table 2", "meters"]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from budget import some
+from played import run, world_after
 
 from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT
 from ryu_haslb.configuration.model import Drain
@@ -59,10 +60,6 @@ def history(*steps: Step, at: float = 80.0, pause: float = 30.0) -> list[Fault]:
     return [Fault(at + number * pause, kind, arguments) for number, (kind, arguments) in enumerate(steps)]
 
 
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
-
-
 def leaders(world: World) -> list[str]:
     return [each.name for each in world.members if each.is_running and each.member.is_leading]
 
@@ -89,9 +86,7 @@ def test_an_upgrade_of_each_member_in_turn_loses_no_session() -> None:
 
 
 def test_a_member_that_takes_over_has_every_session_at_once() -> None:
-    world = World(replace(CLUSTER, idle=300, arrivals=30.0))
-    world.start()
-    run(world, 60.0)
+    world = world_after(replace(CLUSTER, idle=300, arrivals=30.0), 60.0)
     before = {session.tag: session.real.packed_address for session in world.controller.balancer.sessions}
     ended = world.controller
     ended.kill()
@@ -115,9 +110,7 @@ def test_a_leader_whose_commits_get_no_reply_leads_all_the_same() -> None:
 
 def test_a_leader_does_not_stand_by_before_its_own_generation() -> None:
     """Its newer claim is committed, and the connection breaks before the reply; no other member waits for the lock."""
-    world = World(replace(CLUSTER, controllers=1))
-    world.start()
-    run(world, 30.0)
+    world = world_after(replace(CLUSTER, controllers=1), 30.0)
     changes: list[bool] = []
     member = world.members[0].member
     on_change = member.on_change
@@ -262,9 +255,7 @@ def test_a_configuration_is_changed_for_all_members_or_for_none(steps: list[Faul
 
 def test_a_member_whose_row_is_deleted_under_an_update_makes_it_anew() -> None:
     """An update of a row that is gone changes nothing (RFC 7047 section 5.2.3)."""
-    world = World(CLUSTER)
-    world.start()
-    run(world, 10.0)
+    world = world_after(CLUSTER, 10.0)
     database, replies = world.database, []
     assert database.leader is not None
     session = database.connect("another client", database.leader, lambda *_: None)
@@ -307,9 +298,7 @@ def test_a_request_crosses_a_switch_that_rejects_the_first_rules_of_a_new_leader
 
 def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:
     """docs/security.md. The standby reaches one of two switches, and a stranger brings it three more."""
-    world = World(CLUSTER)
-    world.start()
-    run(world, 60.0)
+    world = world_after(CLUSTER, 60.0)
     assert leaders(world) == ["balancer1"]
     Fault(0.0, "control connection stalls", (1, 0)).strike(world)
     for datapath_id in (100, 101, 102):
@@ -357,9 +346,7 @@ def test_members_have_no_other_configuration_than_a_new_database_once_it_takes_o
 @pytest.mark.parametrize("number", [0, 1], ids=["at the leader", "at the standby"])
 def test_a_world_has_the_parameters_that_its_leader_has_applied(number: int) -> None:
     """Those by which its invariants judge, and which an operator's next change changes."""
-    world = World(CLUSTER)
-    world.start()
-    run(world, 60.0)
+    world = world_after(CLUSTER, 60.0)
     drained = replace(CLUSTER, drained=((1, Drain.MOVE),))
     world.members[number].shared.commit(world.texts.text_of(drained))
     run(world, 1.0)
@@ -371,9 +358,7 @@ def test_a_world_has_the_parameters_that_its_leader_has_applied(number: int) -> 
 @pytest.mark.parametrize("kind", ["home agent dies", "link"])
 def test_a_new_leader_knows_which_home_agents_were_lost_and_the_sessions_that_they_have(kind: str) -> None:
     """Their mobiles move with their next request; those that send none are still there when the home agent is back."""
-    world = World(replace(CLUSTER, idle=300, lifetime=600, arrivals=30.0))
-    world.start()
-    run(world, 60.0)
+    world = world_after(replace(CLUSTER, idle=300, lifetime=600, arrivals=30.0), 60.0)
     before = {session.tag: session.real.packed_address for session in world.controller.balancer.sessions}
     lost = world.home_agents[0]
     gone, back = [("link", (1, False)), ("link", (1, True))] if kind == "link" else [(kind, (0,)), (_BACK, (0, False))]

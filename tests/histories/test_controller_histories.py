@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 from budget import seconds, some
+from played import run, world_after
 
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.recovery import rule_reading
@@ -24,10 +25,6 @@ from simulation.simulation import simulate
 from simulation.world import World
 
 PARAMETERS = Parameters(seed=5, mobiles=60, lifetime=60, idle=300)
-
-
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
 
 
 def real_of_each_session(world: World) -> dict[int, bytes]:
@@ -70,9 +67,7 @@ def test_traffic_of_others_passes_while_a_balancer_is_away(how: str, away: float
 
 
 def test_only_the_rule_that_switches_other_traffic_stays_when_a_balancer_is_retired() -> None:
-    world = World(PARAMETERS)
-    world.start()
-    run(world, 60.0)
+    world = world_after(PARAMETERS, 60.0)
     assert len(rules(world)) > 60
     world.controller.retire()
     run(world, 1.0)
@@ -119,9 +114,7 @@ def test_a_session_leaves_a_home_agent_whose_link_went_down_while_no_balancer_ra
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_a_balancer_that_takes_over_has_every_session(how: str) -> None:
-    world = World(TWO)
-    world.start()
-    run(world, 100.0)
+    world = world_after(TWO, 100.0)
     before, ended = real_of_each_session(world), world.controller
     assert len(before) == 60
     getattr(ended, how)()
@@ -192,9 +185,7 @@ def test_a_mobile_that_returns_after_its_session_has_ended_may_get_another_home_
 
 def test_a_session_that_outlives_its_rule_has_not_ended() -> None:
     """The invariant still expects its home agent: where no output to TABLE is, requests do not renew a rule."""
-    world = World(replace(PARAMETERS, idle=60))
-    world.start()
-    run(world, 60.0)
+    world = world_after(replace(PARAMETERS, idle=60), 60.0)
     world.note_restart(world.controller)
     lasting, idle = list(world.controller.balancer.sessions)[:2]
     idle.last_request = world.clock.now - 60.0
@@ -216,9 +207,7 @@ def test_two_balancers_without_roles_are_found() -> None:
 @pytest.mark.parametrize("how", ["control connection breaks", "switch restarts", "another balancer is master"])
 def test_requests_that_were_lost_in_a_breaking_connection_do_not_count_as_dispatched(how: str) -> None:
     """What was on its way is lost, or rejected (OFPBRC_IS_SLAVE); no barrier reply has confirmed it."""
-    world = World(Parameters(seed=5, mobiles=400, arrivals=20.0, idle=300))
-    world.start()
-    run(world, 4.0)
+    world = world_after(Parameters(seed=5, mobiles=400, arrivals=20.0, idle=300), 4.0)
     statistics = world.controller.balancer.statistics
     for _ in range(5):
         while statistics.dispatched <= world.counts.dispatched:
@@ -242,9 +231,7 @@ def test_rules_that_recovery_did_not_read_are_recovered_by_the_audit_and_not_rem
 ) -> None:
     """The switch takes longer for each part of its answer than recovery waits for."""
     monkeypatch.setattr(rule_reading, "REPLY_TIMEOUT", 0.5)
-    world = World(Parameters(seed=5, mobiles=60, idle=300, lifetime=65535, stats_delay=1.0))
-    world.start()
-    run(world, 60.0)
+    world = world_after(Parameters(seed=5, mobiles=60, idle=300, lifetime=65535, stats_delay=1.0), 60.0)
     before = real_of_each_session(world)
     world.controller.kill()
     run(world, 1.0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from budget import seconds, some
+from played import world_after
 
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.world import World
 
 
 @pytest.mark.parametrize("timeout", some([3, 10, 60]))
@@ -17,9 +17,7 @@ def test_agents_that_report_exactly_each_keep_alive_time_stay_connected(timeout:
     duration = seconds(600.0, least=200.0)
     outcome = simulate(parameters, [], duration)
     assert outcome.violation is None
-    world = World(parameters)
-    world.start()
-    world.clock.run_until(world.clock.now + duration)
+    world = world_after(parameters, duration)
     assert [link.connection.counters.connections for link in world.controller.dfp.links] == [1, 1]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from played import run, world_after
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, PIPELINE, SESSION_PRIORITY, Purpose
@@ -30,15 +31,8 @@ DROP = apply_actions(b"")
 STRANGE_COOKIES = [0xFFFE << 16 | COOKIE_MARK, 7 << 40 | Purpose.PUNT_REQUEST.cookie, COOKIE_MARK]
 
 
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
-
-
 def settled(parameters: Parameters) -> World:
-    world = World(parameters)
-    world.start()
-    run(world, 30.0)
-    return world
+    return world_after(parameters, 30.0)
 
 
 def our_rules(world: World) -> set[tuple[object, ...]]:

@@ -10,6 +10,7 @@ from itertools import product
 
 import pytest
 from budget import seconds, some
+from played import run, world_after
 
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer
@@ -22,10 +23,6 @@ from simulation.world import World
 BUSY = Parameters(seed=1, home_agents=2, mobiles=60, lifetime=60, idle=60, arrivals=100.0)
 #: The port of the only PDSN.
 PDSN = 3
-
-
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
 
 
 def reals(world: World) -> list[RealServer]:
@@ -50,9 +47,7 @@ def test_home_agents_that_answer_are_not_failed_by_forged_storms(
     nat: bool, denies: bool, crowd: tuple[int, int]
 ) -> None:
     """Many made-up mobiles, behind one made-up client or many; home agents deny them, or discard them in silence."""
-    world = World(replace(BUSY, nat=nat, denies=denies))
-    world.start()
-    run(world, 120.0)
+    world = world_after(replace(BUSY, nat=nat, denies=denies), 120.0)
     renewals(world)
     Fault(0.0, "forged storm", (PDSN, 120.0, crowd, 7)).strike(world)
     for _ in range(240):
@@ -69,9 +64,7 @@ def test_a_silent_home_agent_fails_beside_one_that_answers(nat: bool, tables: in
     A home agent that was not seen answering within the last minute fails at most 1.5 s and a retransmission after the
     last vote; here a mobile asks twice a second.
     """
-    world = World(replace(BUSY, nat=nat, tables=tables, retransmissions=4))
-    world.start()
-    run(world, 120.0)
+    world = world_after(replace(BUSY, nat=nat, tables=tables, retransmissions=4), 120.0)
     renewals(world)
     Fault(0.0, "home agent hangs", (0,)).strike(world)
     silent, other = reals(world)
@@ -88,9 +81,7 @@ def test_a_silent_home_agent_fails_beside_one_that_answers(nat: bool, tables: in
 @pytest.mark.parametrize("nat", [False, True])
 def test_forged_replies_keep_no_silent_home_agent_alive(nat: bool) -> None:
     """A subscriber writes them with the home agent's address, and cannot send them from the home agent's port."""
-    world = World(replace(BUSY, nat=nat, retransmissions=4))
-    world.start()
-    run(world, 120.0)
+    world = world_after(replace(BUSY, nat=nat, retransmissions=4), 120.0)
     renewals(world)
     Fault(0.0, "home agent hangs", (0,)).strike(world)
     silent = reals(world)[0]

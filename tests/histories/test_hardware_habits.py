@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from budget import seconds, some
+from played import CONTROLLER_CRASHES, SESSION_RULES_ARE_DELETED, crash_controller, run, world_after
 
 from ryu_haslb.openflow.ports.flaps import MAX_CHANGES
 from simulation.faults import Fault
@@ -38,8 +39,8 @@ HABITS: dict[str, dict[str, Any]] = {
     some(
         [
             [],
-            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
-            [Fault(100.0, "flows are deleted", ("session rules",))],
+            CONTROLLER_CRASHES,
+            SESSION_RULES_ARE_DELETED,
         ]
     ),
     ids=str,
@@ -51,12 +52,9 @@ def test_mobiles_are_served_and_sessions_survive(history: list[Fault], habit: di
 def test_five_hundred_parts_are_read() -> None:
     """OpenFlow 1.3.5, section 7.3.5: a reply has any number of parts."""
     parameters = Parameters(seed=5, mobiles=500, pdsns=8, arrivals=5.0, lifetime=600, idle=300, stats_part=1)
-    world = World(parameters)
-    world.start()
-    world.clock.run_until(world.clock.now + 20.0)
-    Fault(0.0, "controller is killed").strike(world)
-    Fault(0.0, "controller starts").strike(world)
-    world.clock.run_until(world.clock.now + 10.0)
+    world = world_after(parameters, 20.0)
+    crash_controller(world)
+    run(world, 10.0)
     assert len(world.controller.balancer.sessions) == 500
 
 
@@ -65,21 +63,17 @@ def test_a_switch_whose_statistics_never_end_is_served_although_no_session_is_re
     silent = frozenset({1, 3, 9, 10}) if habit == "silent_multiparts" else True
     world = World(replace(BUSY, refresh=15.0, lifetime=600, idle=300, stay=0.0, habits=((habit, silent),)))
     world.start()
-    world.clock.run_until(world.clock.now + 30.0)
-    Fault(0.0, "controller is killed").strike(world)
-    Fault(0.0, "controller starts").strike(world)
-    world.clock.run_until(world.clock.now + 12.0)
+    run(world, 30.0)
+    crash_controller(world)
+    run(world, 12.0)
     assert world.controller.serves(world.switch)
-    world.clock.run_until(world.clock.now + 60.0)
+    run(world, 60.0)
     assert len(world.controller.balancer.sessions) == BUSY.mobiles
     assert world.controller.balancer.statistics.dispatched >= BUSY.mobiles
 
 
 def after_start(parameters: Parameters) -> World:
-    world = World(parameters)
-    world.start()
-    world.clock.run_until(world.clock.now + 60.0)
-    return world
+    return world_after(parameters, 60.0)
 
 
 def sizes(world: World) -> dict[str, int]:
@@ -93,16 +87,16 @@ def test_a_port_that_flaps_twenty_times_a_second_costs_bounded_work_and_log(capl
     sent, lines = transport.bytes_sent, len(caplog.records)
     for _ in range(20 * 20):
         world.set_link(1, False)
-        world.clock.run_until(world.clock.now + 0.025)
+        run(world, 0.025)
         world.set_link(1, True)
-        world.clock.run_until(world.clock.now + 0.025)
+        run(world, 0.025)
     changes = 20 * (MAX_CHANGES + 1)
     assert len(caplog.records) - lines <= changes + 5
     assert caplog.text.count("port 1 flaps") == 1
     per_change = (transport.bytes_sent - sent) / changes
     assert per_change < 20_000, "the rules of 20 sessions, and probes"
     assert len(world.controller.balancer.sessions) >= sessions
-    world.clock.run_until(world.clock.now + 10.0)
+    run(world, 10.0)
     assert all(1 in real.reachable_from for real in world.controller.balancer.reals()), "the last change counts"
 
 
@@ -116,7 +110,7 @@ def test_a_switch_that_connects_again_every_second_keeps_its_sessions_and_leaves
     for _ in range(100):
         world.disturb()
         world.controller.transports[1].close()
-        world.clock.run_until(world.clock.now + 2.0)
+        run(world, 2.0)
     assert len(world.controller.balancer.sessions) == sessions
     assert len(caplog.records) - lines <= 100 * 6, "each kind of line has a limit of its own besides (log_limit.py)"
     after = sizes(world)
@@ -130,7 +124,7 @@ def test_a_slow_switch_that_connects_again_every_second_serves_in_between(flow_m
     for _ in range(30):
         world.disturb()
         world.controller.transports[1].close()
-        world.clock.run_until(world.clock.now + 2.0)
+        run(world, 2.0)
     assert world.controller.balancer.statistics.dispatched > bound + 100
 
 

@@ -11,6 +11,16 @@ from typing import Any
 
 import pytest
 from budget import seconds, some
+from played import (
+    CONNECTION_BREAKS,
+    CONTROLLER_CRASHES,
+    HOME_AGENT_DIES,
+    SESSION_RULES_ARE_DELETED,
+    SWITCH_RESTARTS,
+    crash_controller,
+    run,
+    world_after,
+)
 
 from ryu_haslb.configuration.model import Datapath, ProbeKind, Switching
 from ryu_haslb.openflow.capabilities.capabilities import Capability
@@ -78,11 +88,11 @@ def world(nat: bool = False, **further: Any) -> Parameters:
     some(
         [
             [],
-            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
-            [Fault(100.0, "switch restarts", (0,))],
-            [Fault(100.0, "flows are deleted", ("session rules",))],
-            [Fault(100.0, "control connection breaks", (0, 0)), Fault(130.0, "control connection mends", (0, 0))],
-            [Fault(100.0, "home agent dies", (1,))],
+            CONTROLLER_CRASHES,
+            SWITCH_RESTARTS,
+            SESSION_RULES_ARE_DELETED,
+            CONNECTION_BREAKS,
+            HOME_AGENT_DIES,
         ]
     ),
     ids=str,
@@ -94,8 +104,8 @@ def test_mobiles_are_served_and_bystanders_talk(history: list[Fault], nat: bool,
 @MAKES
 def test_a_full_table_is_survived(make: dict[str, Any]) -> None:
     small = {**make, "max_flows": 80}
-    history = [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")]
-    assert simulate(replace(world(**small), mobiles=150), history, seconds(250.0, least=150.0)).violation is None
+    parameters = replace(world(**small), mobiles=150)
+    assert simulate(parameters, CONTROLLER_CRASHES, seconds(250.0, least=150.0)).violation is None
 
 
 @pytest.mark.parametrize(
@@ -106,16 +116,13 @@ def test_sessions_survive_a_crash_and_rules_are_audited_when_there_are_a_thousan
 ) -> None:
     """CPqD's switch has no more rules than it can report: else its relay would begin anew with each audit."""
     parameters = Parameters(seed=5, mobiles=1000, pdsns=8, arrivals=10.0, lifetime=600, idle=300, **make)
-    running = World(parameters)
-    running.start()
-    running.clock.run_until(running.clock.now + 20.0)
-    Fault(0.0, "controller is killed").strike(running)
-    Fault(0.0, "controller starts").strike(running)
-    running.clock.run_until(running.clock.now + 10.0)
+    running = world_after(parameters, 20.0)
+    crash_controller(running)
+    run(running, 10.0)
     assert len(running.controller.balancer.sessions) == rules
     for flow in list(running.switch.datapath.tables[1])[100:200]:
         running.switch.remove(1, flow, 2)
-    running.clock.run_until(running.clock.now + 20.0)
+    run(running, 20.0)
     assert len(running.switch.datapath.tables[1]) == 1 + rules, "the audit has found the rules that others have deleted"
     assert len(running.controller.balancer.sessions) >= rules
     assert "has forgotten" not in caplog.text, "the relay of the one can read what it reports"
@@ -137,7 +144,7 @@ def test_the_rule_for_answers_to_probes_stays_for_as_long_as_it_is_sent_again(ma
     running = World(replace(parameters, mobiles=3))
     running.start()
     for _ in range(150):
-        running.clock.run_until(running.clock.now + 1.0)
+        run(running, 1.0)
         targets = running.controller.balancer.probing.targets
         assert not [each.failures for each in targets if each.failures]
     statistics = running.controller.balancer.statistics
@@ -156,11 +163,9 @@ def test_meters_that_pass_too_little_are_not_used() -> None:
 @MAKES
 def test_a_mode_that_is_configured_later_takes_effect(make: dict[str, Any]) -> None:
     """The rule that passes other packets is there already, and is rejected as one that overlaps with itself."""
-    running = World(replace(world(**{**make, "make": "unknown"}), names_datapaths=True))
-    running.start()
-    running.clock.run_until(running.clock.now + 5.0)
+    running = world_after(replace(world(**{**make, "make": "unknown"}), names_datapaths=True), 5.0)
     learn = {1: Datapath(1, switching=Switching.LEARN)}
     running.controller.configure(replace(running.controller.configuration, datapaths=learn))
-    running.clock.run_until(running.clock.now + 5.0)
+    run(running, 5.0)
     (rule,) = [flow for flow in running.switch.datapath.tables[0] if flow.cookie == Purpose.PASS_OTHER.cookie]
     assert rule.goto == 3

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 import pytest
 from budget import seconds, some
+from played import CONNECTION_BREAKS, CONTROLLER_CRASHES, HOME_AGENT_DIES, SWITCH_RESTARTS, run, world_after
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
@@ -85,10 +86,10 @@ def test_what_a_switch_lacks_is_said_once_also_when_it_connects_again(
     "history",
     some(
         [
-            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
-            [Fault(100.0, "switch restarts", (0,))],
-            [Fault(100.0, "control connection breaks", (0, 0)), Fault(130.0, "control connection mends", (0, 0))],
-            [Fault(100.0, "home agent dies", (1,))],
+            CONTROLLER_CRASHES,
+            SWITCH_RESTARTS,
+            CONNECTION_BREAKS,
+            HOME_AGENT_DIES,
         ]
     ),
     ids=lambda history: history[0].kind,
@@ -103,14 +104,12 @@ def test_a_switch_of_an_unknown_make_shows_by_its_counters_whether_it_forwards(
     normal: str, switching: Switching, caplog: pytest.LogCaptureFixture
 ) -> None:
     """docs/switches.md: no port sends what is output to NORMAL, be it of the balancer or of others."""
-    running = World(world(normal=normal, tables=64))
-    running.start()
-    running.clock.run_until(running.clock.now + 30.0)
+    running = world_after(world(normal=normal, tables=64), 30.0)
     served = running.controller.fleet.switches[running.switch.datapath_id]
     assert (served.layout.switching, served.switching_source) == (switching, SwitchingSource.COUNTERS)
     assert served.capabilities.known[Capability.NORMAL] is (normal == "works")
     assert caplog.text.count("accepts output to NORMAL and drops the packets") == (normal == "ignored")
-    running.clock.run_until(running.clock.now + 30.0)
+    run(running, 30.0)
     assert running.controller.balancer.statistics.dispatched >= 24
 
 
@@ -123,29 +122,27 @@ def test_what_the_counters_have_shown_outlasts_the_balancer(
     replaced: Optional[str], source: SwitchingSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """docs/switches.md: the switch keeps it, and another switch with the same id has nothing of it."""
-    running = World(world(normal="ignored", tables=64))
-    running.start()
-    running.clock.run_until(running.clock.now + 15.0)
+    running = world_after(world(normal="ignored", tables=64), 15.0)
     assert running.controller.fleet.switches[running.switch.datapath_id].layout.switching is Switching.LEARN
     running.controller.kill()
-    running.clock.run_until(running.clock.now + 5.0)
+    run(running, 5.0)
     if replaced == "rules":
         running.switch.restart()
     elif replaced == "make":
         monkeypatch.setattr(running.switch, "capabilities", replace(running.switch.capabilities, make="another"))
     running.controller.start()
-    running.clock.run_until(running.clock.now + 1.5)
+    run(running, 1.5)
     served = running.controller.fleet.switches[running.switch.datapath_id]
     learns = Switching.LEARN if source is SwitchingSource.COUNTERS else Switching.NORMAL
     assert (served.layout.switching, served.switching_source) == (learns, source)
-    running.clock.run_until(running.clock.now + 15.0)
+    run(running, 15.0)
     assert served.switching_source is SwitchingSource.COUNTERS
 
 
 def test_counters_that_count_nothing_show_nothing() -> None:
     running = World(world(normal="ignored", tables=64, habits=(("port_statistics", False),)))
     running.start()
-    running.clock.run_until(running.clock.now + 30.0)
+    run(running, 30.0)
     served = running.controller.fleet.switches[running.switch.datapath_id]
     assert (served.layout.switching, served.switching_source) == (Switching.NORMAL, SwitchingSource.DEFAULT)
 
@@ -173,7 +170,7 @@ def test_a_switch_that_takes_no_rule_of_table_1_is_served_by_packet_out_and_that
     lacks: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     running = refuses_sessions(replace(world(**lacks), reports_features=False))
-    running.clock.run_until(running.clock.now + 60.0)
+    run(running, 60.0)
     assert running.controller.serves(running.switch)
     assert running.controller.balancer.statistics.dispatched >= 24
     assert not running.controller.balancer.statistics.dropped

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from played import run, world_after
 
 from ryu_haslb.openflow.audit import override_audit
 from ryu_haslb.openflow.audit.override_audit import LOOK_INTERVAL, MAX_RULES, Overridden
@@ -27,15 +28,8 @@ ANY = match({})
 OVERRIDE = "override ours"
 
 
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
-
-
 def settled(parameters: Parameters = PARAMETERS) -> World:
-    world = World(parameters)
-    world.start()
-    run(world, 30.0)
-    return world
+    return world_after(parameters, 30.0)
 
 
 def rule(priority: int, fields: bytes = REQUESTS, table: int = 0, cookie: int = 0, command: int = 0) -> FlowMod:

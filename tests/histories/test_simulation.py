@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from budget import seconds
+from played import world_after
 
 from ryu_haslb import build
 from ryu_haslb.slb.drop_reason import DropReason
@@ -70,9 +71,7 @@ def test_another_seed_is_another_run() -> None:
 
 def test_without_faults_every_mobile_is_bound_and_shares_equal_weights() -> None:
     parameters = Parameters(seed=3, home_agents=3, weights=(3, 1, 2), mobiles=60, lifetime=600)
-    world = World(parameters)
-    world.start()
-    world.clock.run_until(world.clock.now + 60.0)
+    world = world_after(parameters, 60.0)
     assert all(mobile.is_bound for mobile in world.mobiles)
     assert [len(agent.bindings) for agent in world.home_agents] == [30, 10, 20]
     assert simulate(parameters, [], seconds(600.0, least=200.0)).violation is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from budget import seconds, some
+from played import CONTROLLER_CRASHES, SESSION_RULES_ARE_DELETED, SWITCH_RESTARTS, run, world_after
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow.sessions.flow_mod_pace import TARGET_DELAY, FlowModPace
@@ -15,7 +16,6 @@ from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
 from simulation.table_invariants import session_rules
-from simulation.world import World
 
 #: A slow switch and so many new mobiles a second that its rules take longer than their requests.
 SLOW = Parameters(
@@ -38,22 +38,15 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 
 
-def world_after(parameters: Parameters, seconds: float) -> World:
-    world = World(parameters)
-    world.start()
-    world.clock.run_until(world.clock.now + seconds)
-    return world
-
-
 @pytest.mark.parametrize("table", some(list(TABLES.values())), ids=some(list(TABLES)))
 @pytest.mark.parametrize(
     "history",
     some(
         [
             [],
-            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
-            [Fault(100.0, "switch restarts", (0,))],
-            [Fault(100.0, "flows are deleted", ("session rules",))],
+            CONTROLLER_CRASHES,
+            SWITCH_RESTARTS,
+            SESSION_RULES_ARE_DELETED,
         ]
     ),
     ids=str,
@@ -80,13 +73,11 @@ def test_a_member_that_takes_over_keeps_the_limit_although_it_has_not_recovered_
 
 def test_requests_do_not_wait_behind_the_rules_of_a_slow_switch() -> None:
     """It takes 300 flow-mods a second, and 375 mobiles a second come: rules wait here, and all sessions get theirs."""
-    world = World(SLOW)
-    world.start()
-    world.clock.run_until(world.clock.now + 1.9)
+    world = world_after(SLOW, 1.9)
     world.switch.work.max_delay = 0.0
-    world.clock.run_until(world.clock.now + 3.0)
+    run(world, 3.0)
     assert world.controller.fleet.switches[1].rules.waiting > 100, "else this shows nothing"
-    world.clock.run_until(world.clock.now + 5.0)
+    run(world, 5.0)
     assert world.switch.work.max_delay < 2 * TARGET_DELAY
     assert session_rules(world.switch) == SLOW.mobiles
     assert not world.controller.balancer.statistics.dropped
@@ -121,15 +112,15 @@ def test_a_slow_switch_that_connects_again_is_served_at_once() -> None:
     world = world_after(SLOW, 20.0)
     requests = world.controller.balancer.statistics.requests
     Fault(0.0, "switch restarts", (0,)).strike(world)
-    world.clock.run_until(world.clock.now + 1.5)
+    run(world, 1.5)
     world.switch.work.max_delay = 0.0
     for mobile in world.mobiles[:50]:
         mobile.power_off()
         world.clock.after(0.3, mobile.power_on)
-    world.clock.run_until(world.clock.now + 2.0)
+    run(world, 2.0)
     assert world.controller.balancer.statistics.requests >= requests + 50
     assert world.switch.work.max_delay < 2 * TARGET_DELAY
-    world.clock.run_until(world.clock.now + 6.0)
+    run(world, 6.0)
     assert session_rules(world.switch) == SLOW.mobiles
 
 
@@ -152,8 +143,8 @@ def test_made_up_addresses_do_not_block_a_slow_switch_that_learns() -> None:
     for number in range(8000):
         source = bytes([6, 0, 0, 0, number >> 8, number & 0xFF])
         world.inject(number % 4 + 1, b"\xff" * 6 + source + b"\x88\xb6" + bytes(46))
-        world.clock.run_until(world.clock.now + 0.00125)
-    world.clock.run_until(world.clock.now + 5.0)
+        run(world, 0.00125)
+    run(world, 5.0)
     assert world.controller.transports[1] is transport, "it is still connected"
     assert world.switch.work.max_delay < 2.0, "the connection is closed after 15 s"
     assert len(world.controller.fleet.switches[1].learning or ()) > 20
@@ -202,7 +193,7 @@ def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_bel
     Fault(0.0, "ghosts", (41,)).strike(world)
     assert table.is_full
     Fault(0.0, "controller starts").strike(world)
-    world.clock.run_until(world.clock.now + 20.0)
+    run(world, 20.0)
     assert world.controller.serves(world.switch)
     assert [flow for flow in world.switch.datapath.tables[1] if not flow.cookie >> 32]
     assert caplog.text.count("has no room for a standing rule in table 1") <= 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from budget import seconds, some
+from played import world_after
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow.neighbours.places import Location
@@ -76,18 +77,14 @@ def test_a_packet_that_is_routed_has_a_right_header_checksum() -> None:
 @pytest.mark.parametrize("world", some(list(WORLDS.values())), ids=some(list(WORLDS)))
 def test_mobiles_are_served_by_home_agents_in_all_vlans(world: dict[str, Any]) -> None:
     parameters = replace(VLANS, **world)
-    played = World(parameters)
-    played.start()
-    played.clock.run_until(played.clock.now + 20.0)
+    played = world_after(parameters, 20.0)
     assert all(agent.bindings for agent in played.home_agents)
     assert simulate(parameters, [], seconds(200.0, least=60.0)).violation is None
 
 
 def test_a_home_agent_behind_a_trunk_is_not_found_without_its_vlan() -> None:
     """docs/states.md, "The place of a home agent": write an ``interface Vlan`` for each VLAN of home agents."""
-    world = World(replace(VLANS, has_vlan_interfaces=False, trunks=frozenset({3})))
-    world.start()
-    world.clock.run_until(world.clock.now + 20.0)
+    world = world_after(replace(VLANS, has_vlan_interfaces=False, trunks=frozenset({3})), 20.0)
     assert [bool(agent.bindings) for agent in world.home_agents] == [True, True, False]
 
 

@@ -7,25 +7,19 @@ from itertools import product
 
 import pytest
 from budget import seconds, some
+from played import CONTROLLER_CRASHES, world_after
 
 from ryu_haslb.configuration.model import RealServer
 from simulation.faults import Fault
 from simulation.parameters import FIRST_TRUNK, Parameters
 from simulation.simulation import simulate
-from simulation.world import World
 
 TWO_SWITCHES = Parameters(seed=3, switches=2, home_agents=4, pdsns=2, mobiles=40, lifetime=60, idle=60, stay=60.0)
 
 
-def run(world: World, seconds: float) -> None:
-    world.clock.run_until(world.clock.now + seconds)
-
-
 @pytest.mark.parametrize("nat", [False, True])
 def test_mobiles_behind_either_switch_share_home_agents_at_both(nat: bool) -> None:
-    world = World(Parameters(seed=3, switches=2, home_agents=4, pdsns=2, mobiles=96, nat=nat, idle=300))
-    world.start()
-    run(world, 60.0)
+    world = world_after(Parameters(seed=3, switches=2, home_agents=4, pdsns=2, mobiles=96, nat=nat, idle=300), 60.0)
     assert [len(agent.bindings) for agent in world.home_agents] == [24, 24, 24, 24]
     assert all(len(switch.datapath.tables[0]) > 5 for switch in world.switches)
     assert world.counts.dispatched == world.counts.requests
@@ -41,7 +35,7 @@ def test_mobiles_behind_either_switch_share_home_agents_at_both(nat: bool) -> No
             [Fault(100.0, "home agent dies", (2,))],
             [Fault(100.0, "switch restarts", (1,))],
             [Fault(100.0, "control connection breaks", (0, 1)), Fault(300.0, "control connection mends", (0, 1))],
-            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
+            CONTROLLER_CRASHES,
             [Fault(100.0 + number, "move", (number, number % 2)) for number in range(40)],
         ]
     ),
