@@ -13,6 +13,8 @@ import pytest
 from bench import wait_until
 
 from benchmarks.overload import Crowd, Overload
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import PDSN_ADDRESS
 from ryu_haslb.openflow.flow_tables.pipeline import ARP_METER, FIRST_METER, REPLY_METER
 from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
 
@@ -44,9 +46,11 @@ def test_what_is_dropped_is_counted_under_a_reason_of_its_own(seen: Overload) ->
     assert counted["requests"] == counted["dispatched"] + counted["dropped"]
 
 
-def test_a_well_behaved_client_gets_through_while_another_floods(seen: Overload) -> None:
-    assert seen.quiet > 2 * seen.new
-    assert seen.quiet > 0.6
+def test_a_well_behaved_client_gets_through_while_another_floods(crowd: Crowd, seen: Overload) -> None:
+    """The flooding client alone is rate-limited. Its odds of being served are compared."""
+    limited = re.findall("client (.*) exceeds its fair share", crowd.lab.log(CONTROLLER))
+    assert set(limited) == {str(PDSN_ADDRESS)}
+    assert seen.quiet * (1 - seen.new) > 8 * seen.new * (1 - seen.quiet), (seen.quiet, seen.new)
 
 
 def test_no_request_is_delivered_to_a_second_home_agent(seen: Overload) -> None:
@@ -68,8 +72,11 @@ def test_operators_and_dfp_agents_do_not_wait_behind_the_storm(seen: Overload) -
 
 
 def test_what_is_served_is_served_in_time(seen: Overload) -> None:
-    """Queues are bounded: no request waits until its first retransmission (RFC 5944, section 3.6.3)."""
-    assert seen.longest < 1.0
+    """Queues are bounded: no request waits until its first retransmission (RFC 5944, section 3.6.3).
+
+    An operator waits in no queue. What holds up the machine holds up both.
+    """
+    assert seen.longest < 1.0 + max(each.answered - each.asked for each in seen.show)
 
 
 def test_after_the_storm_all_is_as_before(crowd: Crowd, seen: Overload) -> None:
