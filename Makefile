@@ -27,8 +27,8 @@ UNIT_OF_COMPILED := $(RUN) -m pytest -n auto --dist worksteal \
 	tests/histories/test_simulation.py::test_one_seed_is_one_run_byte_for_byte
 AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
-# worker runs as on a machine of its own. The longest files come first (tests/conftest.py). They run what is shipped: the
-# compiled path.
+# worker runs as on a machine of its own. The longest files come first, and those whose tests share no lab are divided
+# (tests/support/handing_out.py). They run what is shipped: the compiled path.
 PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
 	tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.

@@ -6,8 +6,11 @@ import gc
 import os
 import signal
 from pathlib import Path
+from typing import Optional
 
 import pytest
+from handing_out import LONGEST, FilesAndTests
+from xdist.remote import Producer
 
 from ryu_haslb import product
 
@@ -33,22 +36,6 @@ settings.register_profile("dev", max_examples=10, deadline=None)
 settings.load_profile("dev")
 
 TESTS = Path(__file__).parent
-#: The files that take longest, the longest first: a worker runs a whole file, and none is to begin one of these last.
-LONGEST = (
-    "lab/test_haslb_lab.py",
-    "lab/test_scenarios.py",
-    "lab/test_cluster_failures.py",
-    "lab/test_arp_attacks.py",
-    "lab/test_cluster_scenario.py",
-    "lab/test_learning.py",
-    "lab/test_page.py",
-    "lab/test_lab_lifecycle.py",
-    "lab/test_recovery.py",
-    "lab/test_dfp.py",
-    "lab/test_audit.py",
-    "lab/test_flows.py",
-    "lab/test_hostile.py",
-)
 
 
 def pytest_report_header() -> str:
@@ -59,6 +46,11 @@ def pytest_report_header() -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """A worker for each processor, and one for the tests that wait; xdist itself would count cores."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Optional[FilesAndTests]:
+    """What ``--dist loadfile`` is here."""
+    return FilesAndTests(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

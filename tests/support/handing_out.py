@@ -1,0 +1,50 @@
+"""In which order tests begin, and which of them ``--dist loadfile`` gives to one worker.
+
+Tests of a file mostly share a lab, so a worker gets the whole file, and no run is faster than its longest file. Where
+each test or class brings up by itself what it needs, it is therefore handed out by itself.
+"""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+
+#: The files that take longest, the longest first: none of them is to begin last.
+LONGEST = (
+    "lab/test_haslb_lab.py",
+    "lab/test_scenarios.py",
+    "lab/test_cluster_failures.py",
+    "lab/test_arp_attacks.py",
+    "lab/test_cluster_scenario.py",
+    "lab/test_learning.py",
+    "lab/test_page.py",
+    "lab/test_lab_lifecycle.py",
+    "lab/test_recovery.py",
+    "lab/test_dfp.py",
+    "lab/test_audit.py",
+    "lab/test_flows.py",
+    "lab/test_hostile.py",
+)
+#: Long files whose tests share nothing but within a class.
+SEPARABLE = (
+    "lab/test_haslb_lab.py",
+    "lab/test_scenarios.py",
+    "lab/test_cluster_scenario.py",
+    "lab/test_lab_lifecycle.py",
+    "lab/test_operator.py",
+    "attacks/test_hanging_loop.py",
+    "attacks/test_openflow_connections.py",
+)
+
+
+class FilesAndTests(LoadFileScheduling):  # type: ignore[misc]
+    """Hands out file after file, and test after test, or class after class, of :data:`SEPARABLE` files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What stays together with this test has the same name."""
+        return together_with(nodeid)
+
+
+def together_with(nodeid: str) -> str:
+    """The file of a test; of a separable file its class, or the test itself."""
+    file, *names = nodeid.split("::")
+    return f"{file}::{names[0]}" if file.endswith(SEPARABLE) else file
