@@ -29,7 +29,7 @@ AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
 # worker runs as on a machine of its own. The longest files come first, and those whose tests share no lab are divided
 # (tests/support/handing_out.py). They run what is shipped: the compiled path.
-PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
+PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 3 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
 	tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
 ENGINE := tests/unit/test_engine.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
@@ -42,7 +42,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help compiled run bench bench-cluster bench-quick simulate test os-ken unit histories lint format install install-os-ken machine testmachine deb dist site try-deb clean
+.PHONY: help compiled run bench bench-cluster bench-quick simulate test test-processes test-computing os-ken unit histories lint format install install-os-ken machine testmachine deb dist site try-deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -60,9 +60,15 @@ run: machine $(INSTALLED) $(COMPILED_BUILT)
 endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) $(COMPILED_BUILT) ## Run all tests; those in the lab are skipped without root
-	@failed=0; $(UNIT) $(COVERAGE) || failed=1; $(HISTORIES) || failed=1; \
-		$(AS_COMPILED) $(UNIT_OF_COMPILED) || failed=1; $(PROCESSES) && exit $$failed
+	@tools/beside '$(MAKE) test-processes' '$(MAKE) test-computing'
 	@$(MAKE) os-ken
+
+test-processes:
+	@$(PROCESSES)
+
+test-computing:
+	@failed=0; $(UNIT) $(COVERAGE) || failed=1; $(HISTORIES) || failed=1; \
+		$(AS_COMPILED) $(UNIT_OF_COMPILED) && exit $$failed
 
 os-ken: $(OSKEN_INSTALLED) $(COMPILED_BUILT) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
 	@$(OSKEN)/bin/python -m pytest -n auto --dist worksteal $(ENGINE)
