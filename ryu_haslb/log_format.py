@@ -21,7 +21,7 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ryu_haslb.errors import HaslbError
 
@@ -87,7 +87,12 @@ class JsonFormatter(logging.Formatter):
         return f"<{severity}>{line}" if self._in_journal else line
 
 
-_FORMATTERS = {"text": TextFormatter, "json": JsonFormatter, "journal": JournalFormatter}
+#: What makes the formatter of each format, given whether the journal reads it.
+_FORMATTERS: Mapping[str, Callable[[bool], logging.Formatter]] = {
+    "text": lambda _: TextFormatter(),
+    "json": JsonFormatter,
+    "journal": lambda _: JournalFormatter(),
+}
 
 
 def install(environment: Mapping[str, str]) -> None:
@@ -111,7 +116,7 @@ def as_error(text: str, environment: Mapping[str, str]) -> str:
 def _formatter_for(stream: Any, environment: Mapping[str, str]) -> logging.Formatter:
     is_journal = _is_journal(stream, environment.get(_JOURNAL_VARIABLE))
     name = environment.get(FORMAT_VARIABLE) or ("journal" if is_journal else "text")
-    return JsonFormatter(is_journal) if name == "json" else _FORMATTERS.get(name, TextFormatter)()
+    return _FORMATTERS.get(name, _FORMATTERS["text"])(is_journal)
 
 
 def _is_journal(stream: Any, journal: Optional[str]) -> bool:

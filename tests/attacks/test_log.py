@@ -191,7 +191,7 @@ def test_in_each_format_a_record_is_one_line_with_its_own_severity(form: str, na
     """A line that begins with ``<0>`` would be an emergency in the journal; JSON has to stay JSON."""
     for place in LIMITED:
         log = Log()
-        log.handler.setFormatter(log_format._FORMATTERS[form]())
+        log.handler.setFormatter(log_format._FORMATTERS[form](False))
         log.fire(place, nai)
         line = log.stream.getvalue()
         assert line.endswith("\n") and line.count("\n") == 1 and line[:-1].isprintable(), (place, line)
