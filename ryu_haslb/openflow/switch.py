@@ -33,11 +33,11 @@ from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds without an answer to a question for our role after which a switch does not count as reached.
-ANSWER_TIMEOUT = 3.0
-#: Seconds without a barrier reply after which a switch counts as busy: what was sent to it may take long.
+#: Seconds without a reply to a role request after which a switch does not count as reachable.
+ROLE_REPLY_TIMEOUT = 3.0
+#: Seconds without a barrier reply after which a switch counts as busy: it may take long to carry out what it was sent.
 BUSY_TIMEOUT = 1.0
-#: Entries of the session table that stay free, at most, where the switch reports the size of the table.
+#: Entries of the session table that are left to others, at most, where the switch reports the size of the table.
 MAX_RESERVED_ENTRIES = 8
 
 
@@ -45,9 +45,9 @@ class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
     ``fleet`` are all switches of this balancer by their datapath ids. ``on_taken_over`` is called when the sessions
-    that this balancer has followed are to be recovered. ``home`` is the IP address of its first connection,
-    ``has_keys`` whether the keys on it are known (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for
-    virtual addresses that its meter has dropped.
+    that this balancer has followed are to be recovered. ``home`` is the IP address of its first connection.
+    ``has_keys`` says whether the session keys that it stores are known (:mod:`.session_key`). ``arp_metered`` counts
+    the ARP requests for virtual addresses that its meter has dropped.
 
     ``record`` holds the results of a ``switch-test`` on record. ``switching_source`` says what has decided how the
     switch forwards, ``normal_seen`` what the counters of its ports have shown about that. ``served_since`` is the time
@@ -123,7 +123,10 @@ class Switch:
         self.path.learning = None
 
     def on_reported(self, reported: Reported) -> None:
-        """What the switch reports of itself. One entry of the session table is ours, some stay free for others."""
+        """Record what the switch reports of itself.
+
+        Of the entries of its session table one is for a standing rule, and some are left to others.
+        """
         self.reported = reported
         size = reported.table_sizes.get(Table.SESSIONS, 0)
         self.rules.room.reported = size - 1 - min(size // 10, MAX_RESERVED_ENTRIES) if size > 1 else None
@@ -137,7 +140,7 @@ class Switch:
 
     @property
     def has_table_output(self) -> Optional[bool]:
-        """Whether the switch outputs to TABLE; None while it is tried."""
+        """Whether the switch outputs to TABLE. None while that is tried, or without a session table."""
         return self.path.table_output.is_possible if self.layout.has_sessions else None
 
     def connect(self, transactions: Transactions, now: float) -> None:
@@ -181,8 +184,8 @@ class Switch:
         return self.channel is not None or self.mastership is not None
 
     def answers(self, now: float) -> bool:
-        """Whether the switch is connected, and has answered lately which role this balancer has."""
-        return self.mastership is not None and self.mastership.unanswered_for(now) < ANSWER_TIMEOUT
+        """Whether the switch is connected, and has replied to a role request lately."""
+        return self.mastership is not None and self.mastership.unanswered_for(now) < ROLE_REPLY_TIMEOUT
 
     @property
     def role(self) -> Role:
@@ -213,12 +216,12 @@ class Switch:
             self.unrecovered.remembered.keep_sessions(sessions, actions, keys, self.leadership.followed, now)
 
     def on_disconnected(self, followed: Followed, now: float) -> None:
-        """This member has followed the switch over a connection that has ended: remember what it has followed."""
+        """The connection over which this member has followed the switch has ended: remember what it has followed."""
         if self.leadership is not None:
             self.unrecovered.remembered.keep(followed, self.leadership.followed, now)
 
     def take_over(self, followed: Followed, now: float) -> None:
-        """This balancer stood by and serves the switch now: take over with what it has followed."""
+        """Serve a switch that this balancer stood by for: take over the sessions that it has followed."""
         self.admission.on_takeover(now)
         self.unrecovered.take_over(followed, now)
         self.has_keys = self.has_keys or bool(followed.keys)
@@ -226,15 +229,14 @@ class Switch:
         self.recall_ignores_normal(followed.ignores_normal)
 
     def recall_ignores_normal(self, description: Optional[int]) -> None:
-        """An earlier run has seen that the switch with this digest of its description ignores NORMAL; None: it has not.
-
-        What this run has seen itself is newer.
+        """Use what an earlier run has seen: a switch with this digest of its description ignores NORMAL (None: it has
+        seen no such switch). What this run has seen itself is newer, and stays.
         """
         if description is not None and self.normal_seen is None:
             self.normal_seen = NormalSeen(description, forwards=False)
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
-        """Handle an error that concerns a request, a probe, or the recovery of sessions. False: another error."""
+        """Handle an error that concerns a request, a probe, or the recovery of sessions. False if it is another."""
         if self.unrecovered.on_error(self.channel, xid, error, now):
             return True
         if self.questions.on_error(xid, error):

@@ -31,7 +31,7 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 
-#: Seconds after a flow-stats reply within which the barrier replies that follow it arrive.
+#: Seconds after a flow-stats reply within which the barrier replies arrive that the switch has held up meanwhile.
 _AFTER_READING_INTERVAL: Final = 0.2
 #: Seconds after a takeover in which a delay is no overload: this member recovers what it has followed, the former
 #: leader forgets its sessions, and the switch replaces the standing rules.
@@ -63,7 +63,7 @@ class Admission:
         self._excused_until = 0.0
 
     def on_reading(self, now: float) -> None:
-        """The switch is answering a flow-stats request about many rules. A short delay is then no overload."""
+        """The switch is replying to a flow-stats request for many rules. A short delay is then no overload."""
         self._excused_until = max(self._excused_until, now + _AFTER_READING_INTERVAL)
 
     def on_takeover(self, now: float) -> None:

@@ -6,9 +6,9 @@ About every 5 ms, a barrier request follows what was sent. Its reply passes thro
     `------------ grows with the requests that are admitted ------'   `- grows with the requests that come -----'
 
 The age of the oldest outstanding barrier is therefore the delay of the switch and of the controller together. A flood
-of requests fills the way back, however few of them are admitted. The shortest round trip of the last seconds is an
-estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent. Within one
-round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
+of requests fills the queue of packet-ins, however few of them are admitted. The shortest round trip of the last seconds
+is an estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent.
+Within one round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
 
 The barriers also show which requests the switch has sent out. When a connection breaks, or the switch rejects our
 messages because another balancer is master, it is unknown whether it has sent out the requests after the last confirmed
@@ -46,8 +46,8 @@ _NORMAL: Final = Load.NORMAL
 
 
 class _Barrier(NamedTuple):
-    """An outstanding barrier: its transaction id, the bytes sent up to and including it, the time, and the requests
-    that were sent between the barrier before it and this one."""
+    """An outstanding barrier request: its transaction id, the bytes sent until then (with its own), when it was sent,
+    and the requests that were sent between the one before it and this one."""
 
     xid: int
     bytes_sent: int

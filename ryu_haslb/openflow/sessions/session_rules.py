@@ -8,7 +8,7 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
     install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), then a barrier request
                                       -> barrier reply: installed, ``session.rule_at`` is this switch
                                       -> error: the bundle is divided, and its parts are sent again
-                                      -> error after the barrier reply: not installed, sent again after a pause
+                                      -> error behind the barrier reply: not installed, sent again after a pause
                                       -> connection lost: waiting again
 
 A rejected bundle is divided until a single rule is rejected. The session of that rule continues by packet-out, and the
@@ -106,7 +106,7 @@ class SessionRules:
             yield from (session for session, _ in bundle.every_install())
 
     def on_way_among(self, sessions: Iterable[Session]) -> set[Session]:
-        """Those of these sessions whose rule waits, was rejected, or is outstanding."""
+        """Those among ``sessions`` whose rule waits, was rejected, or is outstanding."""
         bundles = self._outstanding + self.rejected.parts
         sent = {session for bundle in bundles for session, _ in bundle.every_install()}
         return {each for each in sessions if each in self.waiting_rules or each in sent}
@@ -115,7 +115,7 @@ class SessionRules:
     def sessions_without_rule(self) -> int:
         """The number of sessions that continue by packet-out until their rule is installed here.
 
-        Sessions that have ended are not counted. Where very many wait they are: to check each would take too long.
+        Sessions that have ended are not counted, unless very many rules wait: to check each would take too long.
         """
         count = self.waiting_rules.without_rule
         return count if count > MAX_SESSIONS_PER_STEP else sum(session.is_live for session in self.on_way())
@@ -132,7 +132,7 @@ class SessionRules:
 
     @property
     def are_sent(self) -> bool:
-        """Whether all rules were sent, except those that cannot be sent now."""
+        """Whether no rule waits that could be sent now."""
         is_waiting = self._reinstallation.is_under_way or self.waiting
         return not is_waiting or self.is_paused or self._awaits_room
 
@@ -231,7 +231,7 @@ class SessionRules:
             self._send(self._transactions, RuleBundle(installs, [], []))
 
     def on_missing(self, session: Session) -> None:
-        """A session should have a rule, and the switch has none, or none that acts yet: install it there."""
+        """The switch has no rule for a session that should have one, or none that acts yet: install it."""
         session.rule_at = None
         self.install(session)
 

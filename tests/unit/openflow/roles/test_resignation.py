@@ -11,7 +11,7 @@ from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import QUESTION_INTERVAL
 from ryu_haslb.openflow.sessions import reinstallation
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
-from ryu_haslb.openflow.switch import ANSWER_TIMEOUT
+from ryu_haslb.openflow.switch import ROLE_REPLY_TIMEOUT
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from ryu_haslb.slb.session_filter import EVERY_SESSION
@@ -181,7 +181,7 @@ def test_a_switch_that_does_not_answer_is_not_waited_for(connects_again: bool) -
     if connects_again:
         led.leader.lose()
         led.leader.connect()
-    for _ in range(round(50 * (ANSWER_TIMEOUT + QUESTION_INTERVAL))):
+    for _ in range(round(50 * (ROLE_REPLY_TIMEOUT + QUESTION_INTERVAL))):
         led.clock.run_until(led.clock.now + 0.02)
         led.leader.fleet.tick(led.clock.now)
     assert (switch.channel is not None, switch.answers(led.clock.now)) == (not connects_again, False)
