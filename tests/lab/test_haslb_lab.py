@@ -54,7 +54,7 @@ def kept() -> Iterator[subprocess.CompletedProcess[str]]:
 
 
 class TestKept:
-    """While it is up."""
+    """While it is up. What needs its sessions comes first: they end after 300 s without a request."""
 
     def test_a_kept_scenario_is_up_when_its_command_has_returned(self, kept: subprocess.CompletedProcess[str]) -> None:
         """Its output ends as well: a reader of its pipe does not wait for the lab."""
@@ -71,7 +71,19 @@ class TestKept:
         assert os.getsid(owner) == owner
         assert {os.readlink(f"/proc/{owner}/fd/{standard}") for standard in (0, 1, 2)} == {os.devnull}
 
-    @pytest.mark.parametrize("node", [*PROMPTS, "slb-7600", "controller"])
+    def test_programs_run_in_every_node(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """With their own output and exit status; the command that is proposed is one that works."""
+        (proposed,) = re.findall(" +haslb-lab (exec .*)", kept.stdout)
+        assert proposed == "exec mobile1 ping -c 3 20.1.1.200"
+        pinged = haslb_lab("exec", "mobile1", "ping", "-c", "1", "20.1.1.200")
+        assert (pinged.returncode, pinged.stderr) == (0, "")
+        assert "1 received" in pinged.stdout
+        assert haslb_lab("exec", "host1", "sh", "-c", "cat; exit 7", typed="").returncode == 7
+        addresses = {node: haslb_lab("exec", node, "ip", "address").stdout for node in ("host1", "msfc1", "HA1-7600")}
+        for node, address in (("host1", "20.1.1.200/24"), ("msfc1", "20.1.1.1/24"), ("HA1-7600", "10.1.1.51/24")):
+            assert f"inet {address}" in addresses[node]
+
+    @pytest.mark.parametrize("node", ["slb-7600", "controller", *PROMPTS])
     def test_every_node_answers_by_its_prompt(self, kept: subprocess.CompletedProcess[str], node: str) -> None:
         command = {
             "S": "show ip slb reals",
@@ -95,18 +107,6 @@ class TestKept:
         assert traffic["sent"] == 4 + traffic["retransmitted"]
         assert "4 of 4 sessions open." in kept.stdout
         assert "300 at MIPSLB (idle ipmobile request)" in kept.stdout
-
-    def test_programs_run_in_every_node(self, kept: subprocess.CompletedProcess[str]) -> None:
-        """With their own output and exit status; the command that is proposed is one that works."""
-        (proposed,) = re.findall(" +haslb-lab (exec .*)", kept.stdout)
-        assert proposed == "exec mobile1 ping -c 3 20.1.1.200"
-        pinged = haslb_lab("exec", "mobile1", "ping", "-c", "1", "20.1.1.200")
-        assert (pinged.returncode, pinged.stderr) == (0, "")
-        assert "1 received" in pinged.stdout
-        assert haslb_lab("exec", "host1", "sh", "-c", "cat; exit 7", typed="").returncode == 7
-        addresses = {node: haslb_lab("exec", node, "ip", "address").stdout for node in ("host1", "msfc1", "HA1-7600")}
-        for node, address in (("host1", "20.1.1.200/24"), ("msfc1", "20.1.1.1/24"), ("HA1-7600", "10.1.1.51/24")):
-            assert f"inet {address}" in addresses[node]
 
     def test_what_cannot_be_run_is_named(self, kept: subprocess.CompletedProcess[str]) -> None:
         unknown = haslb_lab("exec", "host1", "frobnicate")
