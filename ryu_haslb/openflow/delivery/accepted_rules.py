@@ -13,7 +13,9 @@ from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Rule
 
 
-class _Accepted(NamedTuple):
+class Accepted(NamedTuple):
+    """Standing rules, their layout, and when the switch has confirmed them."""
+
     rules: list[Rule]
     layout: Layout
     at: float
@@ -24,13 +26,13 @@ class AcceptedRules:
 
     def __init__(self) -> None:
         #: The newest last; all but the first are on trial.
-        self._accepted: list[_Accepted] = []
+        self._accepted: list[Accepted] = []
 
     def accept(self, rules: list[Rule], layout: Layout, now: float) -> None:
         """The switch has confirmed these rules."""
         if self._accepted and self._accepted[-1].rules is rules:
             return
-        self._accepted.append(_Accepted(rules, layout, now))
+        self._accepted.append(Accepted(rules, layout, now))
         while len(self._accepted) > 2 and now >= self._accepted[1].at + LATE_REJECTION_TIMEOUT:
             del self._accepted[0]
 
@@ -40,9 +42,10 @@ class AcceptedRules:
         self._accepted = [each for each in self._accepted if each.rules is not rules]
         return len(self._accepted) < count
 
-    def last(self, layout: Layout) -> Optional[list[Rule]]:
-        """The rules that the switch has accepted last, if they are of this layout."""
-        return self._accepted[-1].rules if self._accepted and self._accepted[-1].layout == layout else None
+    @property
+    def last(self) -> Optional[Accepted]:
+        """The rules that the switch has accepted last; None without any."""
+        return self._accepted[-1] if self._accepted else None
 
     def forget(self) -> None:
         """Another balancer serves the switch, with rules that are not known here."""

@@ -136,7 +136,7 @@ class Connection:
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
         self._follow_resignation()
-        self._installation.serve(self._has_earlier_rules)
+        self._installation.begin_serving(self._has_earlier_rules)
 
     def _recall(self) -> None:
         """The switch has none of our rules: install those of the sessions that this member knows."""

@@ -83,7 +83,7 @@ def reversal(
     return changes((), _without(rejected, rules), metered, xid, layout) + restoration(rules, metered, xid, layout)
 
 
-def nothing(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout) -> list[bytes]:
+def no_messages(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout) -> list[bytes]:
     """No messages: the rules are there."""
     return []
 

@@ -29,6 +29,7 @@ from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.capabilities.self_description import Reported, SelfDescription
 from ryu_haslb.openflow.capabilities.silent_normal import NormalCheck
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
+from ryu_haslb.openflow.delivery.accepted_rules import Accepted
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.key_rules import ignores_normal_rule
@@ -107,7 +108,7 @@ class Installation:
         """Ask the switch who made it, and what its tables, meters and groups have room for."""
         self._description = SelfDescription(self._transport, self._transport.id, weak_method(self._on_reported))
 
-    def serve(self, has_earlier_rules: bool) -> None:
+    def begin_serving(self, has_earlier_rules: bool) -> None:
         """Install for the first time in a mastership. ``has_earlier_rules``: the switch is known to have standing rules
         that an earlier run or another member has installed."""
         self._has_earlier_rules = has_earlier_rules
@@ -264,7 +265,7 @@ class Installation:
         self.transactions.submit(
             lambda xid: messages_of(rules, metered, xid, layout),
             lambda error: self._on_confirmed(rules, layout, before, error),
-            revoke=lambda error: self._on_late_rejection(rules, layout, error),
+            revoke=lambda error: self._on_late_rejection(rules, error),
         )
         self._submit_table_miss(rules, metered, layout)
 
@@ -276,10 +277,13 @@ class Installation:
         is_current = rules is self._sent
         if error is not None:
             self._is_sent_known = False
-            if layout != self._choice.layout(self._transport.port_names().keys()):
+            is_former = layout != self._choice.layout(self._transport.port_names().keys())
+            if not is_current:
+                self._is_installing = True  # what was sent since may be a difference from these: it is not enough
+            elif is_former and not self._has_gone_back:
                 self.install()  # sent before another rejection has shown what the switch lacks
             else:
-                self._on_rejected(rules, layout, before, error)
+                self._on_rejected(rules, before, error)
             return
         if is_current and before is None:
             self._is_sent_known = True
@@ -331,55 +335,59 @@ class Installation:
     def _on_installed(self, rules: list[Rule], layout: Layout) -> None:
         self._switch.accepted_rules.accept(rules, layout, self._clock())
         self._switch.standing_rules = len(rules)
+        self._has_earlier_rules = False
         if not self._has_gone_back:
             self._switch.rejection = ""
             LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
-        self._serve()
+        self._connect()
 
-    def _serve(self) -> None:
+    def _connect(self) -> None:
+        """Serve the switch, if it is not served yet."""
         self._installed_at = self._clock()
         if not self.is_serving:
             self._switch.connect(self.transactions, self._installed_at)
         self.upkeep.reply_rules.begin(self._switch.layout)
         self._switch.on_ready(self._transport.is_port_usable, self._installed_at)
 
-    def _on_rejected(self, rules: list[Rule], layout: Layout, before: Optional[list[Rule]], error: wire.Error) -> None:
+    def _on_rejected(self, rules: list[Rule], before: Optional[list[Rule]], error: wire.Error) -> None:
         """The switch rejects standing rules, sent as what differs from those ``before``, or all of them."""
         self._is_installing, self._is_sent_known = True, False
         if self._rejections.may_accept_after(error):
             return
         self._switch.accepted_rules.reject(rules)
-        former = self._switch.accepted_rules.last(layout)
+        former = self._switch.accepted_rules.last
         self._switch.rejection = str(error)
         has_earlier = self._has_earlier_rules and bool(self.transactions.has_bundles)
         self._rejections.wait(error, former is not None or has_earlier, self._clock())
         if former is not None:
-            self._go_back(former, layout, rules, before)
+            self._go_back(former, rules, before)
         elif has_earlier:
             self._keep_earlier_rules()
         else:
             self._is_installing = False
             self._stop_serving()
 
-    def _go_back(self, former: list[Rule], layout: Layout, rejected: list[Rule], before: Optional[list[Rule]]) -> None:
+    def _go_back(self, former: Accepted, rejected: list[Rule], before: Optional[list[Rule]]) -> None:
         """Go on with the rules that the switch has accepted last."""
         self._has_gone_back = True
-        if before is not former:
+        if former.layout != self._switch.layout:
+            self._switch.set_layout(former.layout)
+        if before is not former.rules:
             self.upkeep.meters.of_clients.on_lost()
             messages_of: _MessagesOf = partial(rule_messages.reversal, rejected)
         elif self.transactions.has_bundles:
-            messages_of = rule_messages.nothing  # the bundle that was rejected has changed nothing
+            messages_of = rule_messages.no_messages  # the bundle that was rejected has changed nothing
         else:
             messages_of = partial(rule_messages.difference, rejected)
-        self._send(former, layout, messages_of, None)
+        self._send(former.rules, former.layout, messages_of, None)
 
     def _keep_earlier_rules(self) -> None:
         """Go on with rules that are not known here, and are not audited: the rejected bundle has changed nothing."""
         self._has_gone_back, self._is_installing = True, False
         self._sent = []
-        self._serve()
+        self._connect()
 
-    def _on_late_rejection(self, rules: list[Rule], layout: Layout, error: wire.Error) -> bool:
+    def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
         """The switch rejects standing rules after the barrier reply; it may send an error for each of them."""
         if self.is_serving and self._switch.accepted_rules.reject(rules):
             if rules is not self._sent:
@@ -387,7 +395,7 @@ class Installation:
                 if not self._is_installing:
                     self._replace()
             elif not self._is_installing:
-                self._on_rejected(rules, layout, None, error)
+                self._on_rejected(rules, None, error)
         return True
 
     def _on_late_table_miss_rejection(

@@ -13,11 +13,11 @@ from fake_switch import FakeSwitch, FakeTransport, error, message, packet_in
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import Configuration, Datapath, RealServer, ServerFarm, Switching, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.fleet.connection import Connection
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
-from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Table, chassis_address
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import packet, wire
@@ -304,6 +304,57 @@ def test_a_balancer_that_starts_again_does_not_serve_a_switch_that_may_have_lost
     connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
     connected.start_again(OTHER_CONFIGURATION)
     assert not connected.connection.is_serving
+
+
+def test_a_switch_without_room_for_another_layout_goes_on_with_the_one_that_it_has() -> None:
+    connected = Connected()
+    before = rules_on(connected.fake)
+    learning = replace(CONFIGURATION, datapaths={1: Datapath(1, switching=Switching.LEARN)})
+    addition = bytes([Table.DESTINATIONS, wire.OFPFC_ADD])
+    connected.fake.rejects = lambda received: (
+        TABLE_FULL if received[1] == wire.OFPT_FLOW_MOD and received[24:26] == addition else None
+    )
+    connected.connection.configure(learning)
+    connected.transport.answer()
+    seconds_pass(connected, 10)
+    assert connected.connection.is_serving
+    assert connected.switch.layout.switching is Switching.NORMAL
+    assert connected.switch.learning is None
+    assert rules_on(connected.fake) == before
+    connected.fake.rejects = lambda _: None
+    seconds_pass(connected, 61)
+    assert connected.switch.layout.is_learning
+    assert not connected.switch.rejection
+
+
+def test_rules_of_an_earlier_run_that_were_replaced_are_not_gone_on_with() -> None:
+    """The switch has confirmed the rules of this run, and so deleted those of before, when it rejects one of them."""
+    connected = Connected(key=KEY)
+    connected.start_again(OTHER_CONFIGURATION)
+    assert connected.connection.is_serving
+    address = IPv4Address("10.1.1.11").packed
+    late = next(each for each in connected.transport.sent_of(wire.OFPT_EXPERIMENTER) if address in each)
+    connected.transport.deliver(error(late, TABLE_FULL))
+    connected.transport.answer()
+    assert not connected.connection.is_serving
+    seconds_pass(connected, 2)
+    assert connected.connection.is_serving
+
+
+def test_rules_that_are_rejected_while_others_are_on_their_way_leave_it_to_those() -> None:
+    """The others were sent as what differs from the rejected ones, so that all are sent once more."""
+    connected = Connected()
+    seconds_pass(connected, 10)
+    third = replace(OTHER_CONFIGURATION, virtual_servers={"OTHER": OTHER_CONFIGURATION.virtual_servers["OTHER"]})
+    rejections = [TABLE_FULL]
+    connected.fake.rejects = lambda received: rejections.pop() if rejections and adds_another(received) else None
+    connected.connection.configure(OTHER_CONFIGURATION)
+    connected.connection.configure(third)
+    connected.transport.answer()
+    assert connected.connection.is_serving
+    assert not connected.switch.rejection
+    assert connected.switch.standing_rules == len(list(standing_rules(third, 1)))
+    assert not [flow for flow in connected.fake.flows if "10.1.1.10" in str(flow.match)]
 
 
 def test_a_switch_that_rejects_all_rules_is_not_served() -> None:
