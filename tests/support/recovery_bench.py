@@ -6,6 +6,7 @@ from typing import Optional
 
 from farm_builder import VIRTUAL, Bench
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
+from wired_switch import Wired
 
 from ryu_haslb.openflow.flow_tables.pipeline import Table, chassis_address, session_match, session_rewrites
 from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
@@ -22,18 +23,28 @@ TABLE_XID, XID = 6, 7
 
 def reply(*rules: tuple[int, bytes], xid: int = XID, more: bool = False) -> bytes:
     """A flow statistics reply: a row for each tag, with its actions."""
-    rows = [
-        FlowRow(
-            number << COOKIE_MARK_BITS | COOKIE_MARK, match(session_match(number, str(VIRTUAL))), apply_actions(actions)
-        )
-        for number, actions in rules
-    ]
-    return flow_stats_reply(*rows, xid=xid, more=more)
+    return flow_stats_reply(*(_row(*rule) for rule in rules), xid=xid, more=more)
+
+
+def _row(number: int, actions: bytes) -> FlowRow:
+    return FlowRow(
+        number << COOKIE_MARK_BITS | COOKIE_MARK, match(session_match(number, str(VIRTUAL))), apply_actions(actions)
+    )
 
 
 def tag(mobile: str) -> int:
     """The tag of the session of a mobile."""
     return tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
+
+
+def rule_of(mobile: str) -> FlowRow:
+    """The rule that leads a mobile to the second real server of a :class:`Wired`, as the previous run has left it."""
+    before = Wired()
+    before.request("bert")
+    before.request("anna")
+    delivery = before.sent[0][24:-1]
+    actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
+    return _row(tag(mobile), actions)
 
 
 class Restarted:

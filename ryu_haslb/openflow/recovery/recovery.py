@@ -75,12 +75,21 @@ class Status(Enum):
 OnRecovered = Callable[[Session, Optional[bytes]], None]
 #: Is called with the tag and the virtual address of each rule that is to be removed.
 OnLost = Callable[[int, bytes], None]
+#: Is called with the tag of each contested rule that is kept, again and again while it is.
+OnContested = Callable[[int], None]
 
 
 class Recovery:
     """Recovers the sessions of one switch, once. ``recovered`` is their number, ``reading`` reads the rules."""
 
-    def __init__(self, datapath_id: int, balancer: Balancer, on_recovered: OnRecovered, on_lost: OnLost) -> None:
+    def __init__(
+        self,
+        datapath_id: int,
+        balancer: Balancer,
+        on_recovered: OnRecovered,
+        on_lost: OnLost,
+        on_contested: OnContested = lambda _: None,
+    ) -> None:
         self.recovered = 0
         #: Whether the switch has a port, and it is up; known once the switch is served.
         self.is_port_usable: Callable[[int], bool] = lambda _: True
@@ -88,7 +97,7 @@ class Recovery:
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._room = balancer.sessions.recovery_room
-        self._on_recovered, self._on_lost = on_recovered, on_lost
+        self._on_recovered, self._on_lost, self._on_contested = on_recovered, on_lost, on_contested
         self._began_at: Optional[float] = None
         #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
         self._adopting: Optional[set[int]] = None
@@ -118,6 +127,11 @@ class Recovery:
     def is_over(self) -> bool:
         """Whether no request can concern a session that is still to be recovered."""
         return not self.pending and self.reading.is_complete
+
+    @property
+    def are_rules_known(self) -> bool:
+        """Whether all session rules were read, and none is pending. Contested ones are known, and may last."""
+        return not self._pending and self.reading.is_complete
 
     @property
     def pending(self) -> int:
@@ -334,7 +348,7 @@ class Recovery:
             session, server = self._balancer.sessions.by_tag(tag), self._servers.get(target.virtual_address)
             if session is not None and self._is_elsewhere(session, target):
                 if now < asked_at + (_UNSERVED_TIMEOUT if server is None else server.idle):
-                    self._contested.keep(tag, target, asked_at)
+                    self._keep_contested(tag, target, asked_at)
                     continue
                 self._on_lost(tag, target.virtual_address)
             elif session is not None:
@@ -466,9 +480,13 @@ class Recovery:
         if target is None or not self._room.has_room(self, self._balancer.sessions.places):
             return True
         if tag not in self._contested:
-            self._contested.keep(tag, target, now)
+            self._keep_contested(tag, target, now)
             self._room.take(self)
         return True
+
+    def _keep_contested(self, tag: int, target: RuleTarget, asked_at: float) -> None:
+        self._contested.keep(tag, target, asked_at)
+        self._on_contested(tag)
 
     def _on_read(self, reason: str, now: float) -> None:
         if reason:

@@ -58,8 +58,12 @@ class UnrecoveredSessions:
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._may_be_lost = False
         self.remembered = RememberedSessions()
-        self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
-        rules.room.is_uncertain = True
+        self.recovery = self._new_recovery()
+
+    def _new_recovery(self) -> Recovery:
+        room = self._rules.room
+        room.is_uncertain = True
+        return Recovery(self._datapath_id, self._balancer, self._on_recovered, self._on_lost, room.add)
 
     def locate(self, virtual_servers: Mapping[bytes, VirtualServer]) -> None:
         """Real servers have been found or lost, or ``virtual_servers``, those in service by address, have changed."""
@@ -79,8 +83,7 @@ class UnrecoveredSessions:
         """Another balancer serves the switch, or has served it: recover anew when needed."""
         self._may_be_lost = False
         self.recovery.end()
-        self.recovery = Recovery(self._datapath_id, self._balancer, self._on_recovered, self._on_lost)
-        self._rules.room.is_uncertain = True
+        self.recovery = self._new_recovery()
         self.recovery.locate(self._virtual_servers, self._actions)
 
     def end(self) -> None:
@@ -111,7 +114,7 @@ class UnrecoveredSessions:
         """Ask for the rules that are due, and give up requests without a reply. A busy switch has longer to reply."""
         self._continue(channel, self.recovery.reading.advance(is_busy, now), now)
         self.recovery.tick(now)
-        self._rules.room.is_uncertain = not self.recovery.is_over
+        self._rules.room.is_uncertain = not self.recovery.are_rules_known
 
     def on_multipart_reply(self, channel: Optional[Channel], xid: int, message: bytes, now: float) -> bool:
         """Handle a part of a reply with session rules. False when it is another reply."""

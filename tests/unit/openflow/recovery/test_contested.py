@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from farm_builder import Bench
-from recovery_bench import TO_B, Restarted, tag
+from recovery_bench import TO_B, Restarted, rule_of, tag
+from wired_switch import Wired
 
 from ryu_haslb.openflow.recovery.recovery import Status
 from ryu_haslb.slb.session import Session
@@ -19,6 +20,18 @@ def recovered_elsewhere(*reachable: int, rule_at: int | None = 0xBAD) -> tuple[R
     restarted = Restarted(*reachable, bench=bench)
     restarted.read((TAG, TO_B))
     return restarted, session
+
+
+def wired_elsewhere() -> Wired:
+    """The same, with a balancer that serves both switches."""
+    other = Wired()
+    (server,) = other.balancer.virtual_servers.values()
+    session = other.balancer.recover(server, tag("anna"), server.farm.reals[0], other.now)
+    session.rule_at = other.fake.datapath_id
+    wired = Wired(on_switch=[rule_of("anna")], beside=other)
+    wired.request("anna")
+    assert wired.switch.unrecovered.recovery.has_contested
+    return wired
 
 
 def test_a_request_is_forwarded_by_the_rule_of_the_switch_at_which_it_arrives() -> None:
@@ -88,3 +101,18 @@ def test_contested_rules_take_the_room_of_rules_that_wait() -> None:
     assert (room.pending, restarted.recovery.pending) == (1, 1)
     restarted.recovery.give_up(5)
     assert (room.pending, restarted.recovery.pending) == (0, 0)
+
+
+def test_a_contested_rule_counts_toward_the_limit_of_its_switch_and_keeps_no_other_rule_away() -> None:
+    """Its mobile, or who uses its name, has it contested for as long as he likes."""
+    wired = wired_elsewhere()
+    wired.switch.rules.room.configured = 2
+    for _ in range(4):
+        wired.settle()
+    for mobile in ("bert", "carl"):
+        wired.request(mobile)
+        for _ in range(4):
+            wired.settle()
+    (anna, bert, carl) = (wired.balancer.sessions.by_tag(tag(mobile)) for mobile in ("anna", "bert", "carl"))
+    assert wired.switch.unrecovered.recovery.has_contested
+    assert [each is not None and wired.has_rule(each) for each in (anna, bert, carl)] == [True, True, False]

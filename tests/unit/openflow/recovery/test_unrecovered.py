@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from statistics_replies import FlowRow
+from recovery_bench import rule_of
 from wired_switch import REALS, VIRTUAL, Wired, goes_to
 
-from ryu_haslb.openflow.flow_tables.pipeline import Purpose, session_match
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, tag_of
-
-
-def rule_of(mobile: str) -> FlowRow:
-    """The rule that leads a mobile to the second real server, as the previous run has left it."""
-    before = Wired()
-    before.request("bert")
-    before.request("anna")
-    delivery = before.sent[0][24:-1]
-    actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
-    tag = tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
-    return FlowRow(
-        tag << COOKIE_MARK_BITS | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions)
-    )
+from ryu_haslb.slb.session import tag_of
 
 
 def test_a_mobile_keeps_its_home_agent_even_if_that_answers_arp_late() -> None:
