@@ -250,6 +250,13 @@ class Switch:
             self._balancer.statistics.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
 
+    def on_session_rule_removed(self, tag: int, by_timeout: bool, now: float) -> bool:
+        """The rule with this tag has left the table. True when others have deleted it, and its session misses it."""
+        is_missed = self.rules.on_removed(tag, by_timeout, now)
+        if by_timeout:
+            self.unrecovered.on_timed_out(tag, now)
+        return is_missed
+
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed."""
         if self.learning is not None and not usable:

@@ -195,6 +195,26 @@ def test_a_session_that_outlives_its_rule_has_not_ended() -> None:
     assert world.restarts.ended == {idle.tag}
 
 
+def test_a_session_whose_home_agent_is_not_found_after_a_start_survives_the_next_one() -> None:
+    """For longer than the idle time. Its rule is pending, no request hits it, and the switch times it out."""
+    world = world_after(replace(PARAMETERS, mobiles=20, idle=70), 50.0)
+    before = real_of_each_session(world)
+    assert before
+    for number, _ in enumerate(world.home_agents, 1):
+        Fault(0.0, "link", (number, False)).strike(world)
+    for mobile in world.mobiles:
+        mobile.reset()
+    for away in (150.0, 0.0):
+        world.controller.kill()
+        world.controller.start()
+        run(world, away)
+    for number, _ in enumerate(world.home_agents, 1):
+        Fault(0.0, "link", (number, True)).strike(world)
+    run(world, 10.0)
+    after = real_of_each_session(world)
+    assert {tag: after.get(tag) for tag in before} == before
+
+
 def test_two_balancers_without_roles_are_found() -> None:
     """The invariant can fail: without the fence, every request is dispatched twice."""
     with pytest.MonkeyPatch.context() as patch:

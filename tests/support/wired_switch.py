@@ -22,7 +22,7 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session import Session, cookie_of, tag_of
 
 VIRTUAL = IPv4Address("10.1.1.10")
 REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))
@@ -126,6 +126,12 @@ class Wired:
         self.sent.clear()
         self.punt(Purpose.PUNT_REQUEST, bytes(frame) + bytes(padding))
         return list(self.sent)
+
+    def time_out(self, mobile: str) -> None:
+        """The switch removes the rule that an earlier run has left for a mobile, and says so."""
+        tag = tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
+        self.fake.lose(cookie=cookie_of(tag))
+        assert not self.switch.on_session_rule_removed(tag, by_timeout=True, now=self.now)
 
     def flush(self) -> None:
         """What the fleet does in short intervals."""

@@ -372,7 +372,7 @@ class Connection:
             return True
         is_standing = self._installation.upkeep.audit.on_flow_removed(cookie, now)
         by_timeout = reason == wire.OFPRR_IDLE_TIMEOUT
-        if not is_standing and self._switch.rules.on_removed(cookie >> COOKIE_MARK_BITS, by_timeout, now):
+        if not is_standing and self._switch.on_session_rule_removed(cookie >> COOKIE_MARK_BITS, by_timeout, now):
             self._installation.upkeep.audit.on_session_rule_deleted(now)
         return True
 

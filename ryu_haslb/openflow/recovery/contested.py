@@ -41,6 +41,10 @@ class ContestedRules:
         self._rules[tag] = target, now
         return target
 
+    def get(self, tag: int) -> Optional[tuple[RuleTarget, float]]:
+        """Where a contested rule leads, and when a request has come for it; None if there is no such rule."""
+        return self._rules.get(tag)
+
     def forget(self, tag: int) -> bool:
         """The rule is no longer contested. False: it was not."""
         return self._rules.pop(tag, None) is not None

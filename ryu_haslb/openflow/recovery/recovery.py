@@ -274,6 +274,18 @@ class Recovery:
         self._recover(tag, target, *found, now)
         return self._balancer.sessions.by_tag(tag) is not None and tag not in self._contested
 
+    def asked_for(self, tag: int, now: float) -> Optional[RuleTarget]:
+        """Where a rule that is pending or contested leads, if its mobile has asked within the idle time."""
+        target = self._pending.get(tag)
+        if target is not None:
+            return target if self._has_asked(tag, target, now) else None
+        contested = self._contested.get(tag)
+        if contested is None:
+            return None
+        target, asked_at = contested
+        server = self._servers.get(target.virtual_address)
+        return target if server is not None and now < asked_at + server.idle else None
+
     def _accepts_sessions(self, real: RealServer) -> bool:
         return real.accepts_sessions_from(self._datapath_id) or real.is_last_resort_for(self._datapath_id)
 

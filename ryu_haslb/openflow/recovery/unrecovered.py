@@ -19,6 +19,7 @@ from typing import Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.delivery.table_output import TableOutput
+from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.recovery import Forward, Recovery, Status
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
@@ -213,6 +214,16 @@ class UnrecoveredSessions:
     def end_adoption(self) -> None:
         """The audit has read all rules."""
         self.recovery.end_adoption()
+
+    def on_timed_out(self, tag: int, now: float) -> None:
+        """The rule with this tag has timed out. If its mobile asks, it is added again, for the next run.
+
+        The requests were forwarded by packet-out, or dropped: none has hit the rule.
+        """
+        target = self.recovery.asked_for(tag, now)
+        server = None if target is None else self._virtual_servers.get(target.virtual_address)
+        if target is not None and server is not None:
+            self._rules.restore(SessionRule(tag, target.virtual_address, MOBILE_IP_PORT, server.idle, target.actions))
 
     def _on_recovered(self, session: Session, actions: Optional[bytes]) -> None:
         """The rule of a session was found. Another version may have written it in another way, or it is lost."""

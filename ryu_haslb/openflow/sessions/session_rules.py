@@ -27,12 +27,13 @@ When a switch connects again, or a real server has moved, the rules of very many
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, Optional
 
 from ryu_haslb.openflow.delivery.transactions import Transactions
-from ryu_haslb.openflow.flow_tables.rule_messages import session_additions
+from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule, session_additions
 from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
 from ryu_haslb.openflow.sessions.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
@@ -41,6 +42,8 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
+
+LOG = logging.getLogger(__name__)
 
 #: The OXM header in front of the Ethernet address of a next hop, and the length of that address in bytes.
 _ETH_DST: Final = wire.oxm_prefix("eth_dst")
@@ -75,6 +78,8 @@ class SessionRules:
         self._transactions: Optional[Transactions] = None
         self.pace = FlowModPace()
         self._outstanding: list[RuleBundle] = []
+        #: The tags of rules without a session that were sent again, and that the switch has not confirmed.
+        self._restoring: set[int] = set()
         self._reinstallation = Reinstallation(balancer.sessions, actions, self.install, self.reinstall)
         self.waiting_rules = WaitingRules(datapath_id, balancer.sessions, actions, self._reinstallation.await_real)
         self.room, self.rejected = self.waiting_rules.room, self.waiting_rules.rejected
@@ -205,6 +210,7 @@ class SessionRules:
         self._reinstallation.end()
         bundles = self._outstanding + self.rejected.disconnect()
         self._outstanding = []
+        self._restoring.clear()
         self.room.leaving.clear()
         self.room.forget_learned()
         for bundle in bundles:
@@ -252,6 +258,28 @@ class SessionRules:
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
         """Remove the rule with this tag, whether there is a session for it or not."""
         self.waiting_rules.remove_rule(tag, virtual_address, port)
+
+    def restore(self, rule: SessionRule) -> None:
+        """Add again a rule that has timed out, and whose session is still to be recovered. It keeps its place.
+
+        It is sent at once: such rules are few, since only so many have time-outs, and their ends are spread over time.
+        """
+        if self._transactions is None or rule.tag in self._restoring:
+            return
+
+        def conclude(error: Optional[wire.Error]) -> None:
+            self._restoring.discard(rule.tag)
+            if error is not None:
+                self.room.discard(rule.tag)
+                LOG.warning(
+                    "Switch %016x rejected session rule %012x, which had timed out (%s); its session is lost if the "
+                    "balancer restarts",
+                    *(self._datapath_id, rule.tag, error),
+                )
+
+        self.room.add(rule.tag)
+        self._restoring.add(rule.tag)
+        self._transactions.submit(lambda xid: [rule.flow_mod(xid, wire.OFPFC_ADD)], conclude)
 
     def flush(self, now: float) -> Optional[int]:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""

@@ -116,3 +116,21 @@ def test_a_contested_rule_counts_toward_the_limit_of_its_switch_and_keeps_no_oth
     (anna, bert, carl) = (wired.balancer.sessions.by_tag(tag(mobile)) for mobile in ("anna", "bert", "carl"))
     assert wired.switch.unrecovered.recovery.has_contested
     assert [each is not None and wired.has_rule(each) for each in (anna, bert, carl)] == [True, True, False]
+
+
+def test_a_contested_rule_that_times_out_while_its_mobile_asks_is_added_again() -> None:
+    """Its requests leave by packet-out, so that none hits it. Without the rule the next run would lose the session."""
+    wired = wired_elsewhere()
+    (before,) = wired.fake.flows_for(rule_of("anna").cookie)
+    wired.now += 250
+    wired.request("anna")
+    wired.now += 100
+    wired.time_out("anna")
+    wired.settle()
+    (after,) = wired.fake.flows_for(rule_of("anna").cookie)
+    assert (str(after.match), str(after.instructions)) == (str(before.match), str(before.instructions))
+    assert after.idle_timeout == 300
+    wired.now += 250
+    wired.time_out("anna")
+    wired.settle()
+    assert not wired.fake.has_flow(rule_of("anna").cookie), "its mobile is gone"

@@ -63,6 +63,18 @@ def test_a_pending_rule_stays_for_the_idle_time_after_its_mobiles_last_request(i
             assert [goes_to(message) for message in wired.request("anna")] == ([] if is_dropped else [8])
 
 
+def test_a_pending_rule_that_times_out_is_added_again_if_its_mobile_has_asked_meanwhile() -> None:
+    """Its requests leave by packet-out, so that none hits it. Without the rule the next run would lose the session."""
+    wired = Wired(on_switch=[rule_of("anna"), rule_of("bert")], found=False)
+    wired.now += 200
+    wired.request("anna")
+    wired.now += 99
+    for mobile in ("anna", "bert"):
+        wired.time_out(mobile)
+    wired.confirm()
+    assert [wired.fake.has_flow(rule_of(mobile).cookie) for mobile in ("anna", "bert")] == [True, False]
+
+
 def test_a_mobile_whose_home_agents_port_is_down_keeps_its_place_while_no_other_one_serves() -> None:
     wired = Wired(on_switch=[rule_of("anna")], found=False)
     wired.transport.down.add(8)
