@@ -17,6 +17,7 @@ which it arrives; those that others report push out no key of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from ryu_haslb.slb.session import UNKEYED
@@ -41,6 +42,10 @@ class SessionKeys:
     def of_switch(self, datapath_id: int) -> list[bytes]:
         """By which keys the sessions of requests at a switch are looked for: ``current``, its own, those of others."""
         return list(dict.fromkeys([self.current, *self._of_switch.get(datapath_id, ()), *self._former]))
+
+    def every(self) -> list[bytes]:
+        """All keys that a session may be recovered by: those in use, and those that any switch has."""
+        return list(dict.fromkeys(chain(self, *self._of_switch.values())))
 
     def adopt(self, found: Iterable[bytes], datapath_id: int) -> None:
         """These keys were found on a switch, the key of its newest rules first."""

@@ -111,7 +111,7 @@ class SessionTable:
         return [tag_of(server.packed_address, request.identity, key) for key in keys]
 
     def _tags(self, server: VirtualServer, identity: bytes) -> list[int]:
-        return [tag_of(server.packed_address, identity, key) for key in self.keys]
+        return [tag_of(server.packed_address, identity, key) for key in self.keys.every()]
 
     def by_tag(self, tag: int) -> Optional[Session]:
         """The session whose flow matches this Ethernet source address."""

@@ -78,6 +78,19 @@ def test_a_recovered_session_is_claimed_whatever_key_its_tag_is_of(key: bytes) -
     assert recovered.tag == tag
 
 
+def test_a_recovered_session_is_selected_by_its_mobile_though_other_switches_have_reported_many_keys() -> None:
+    """As its next request finds it, so do ``show`` and ``clear``."""
+    bench = Bench(1)
+    keys = bench.balancer.sessions.keys
+    keys.adopt([b"current"], 2)
+    keys.adopt([OURS], 1)
+    keys.adopt([b"%d" % number for number in range(MAX_KEYS)], 0xBAD)
+    tag = tag_of(VIRTUAL.packed, b"\x01anna", OURS)
+    recovered = bench.balancer.recover(bench.server, tag, bench.reals[0], bench.now)
+    assert bench.balancer.sessions.with_identity(bench.server, b"\x01anna") is recovered
+    assert bench.request("anna").session is recovered
+
+
 def test_new_sessions_have_tags_of_the_current_key() -> None:
     bench = Bench(1)
     balancer = Balancer(bench.configuration, key=OURS)
