@@ -24,7 +24,7 @@ class Recovering(Protocol):
     def pending(self) -> int: ...
 
     def give_up(self, count: int) -> None:
-        """Forget so many of the rules that came last, and :meth:`RecoveryRoom.release` them."""
+        """Forget so many of the rules, and :meth:`RecoveryRoom.release` them."""
 
 
 class RecoveryRoom:

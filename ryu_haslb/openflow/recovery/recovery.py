@@ -301,7 +301,7 @@ class Recovery:
         self._attempts.pop(tag, None)
 
     def give_up(self, count: int) -> None:
-        """There is no room for so many pending rules: forget those that came last."""
+        """There is no room for so many rules: forget pending ones, those that came last, and then contested ones."""
         for _ in range(min(count, len(self._pending))):
             tag, target = self._pending.popitem()
             self._attempts.pop(tag, None)
@@ -516,5 +516,5 @@ class Recovery:
         began_at = now if self._began_at is None else self._began_at
         LOG.info(
             "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
-            *(self._datapath_id, self.recovered, now - began_at, self.pending),
+            *(self._datapath_id, self.recovered, now - began_at, len(self._pending)),
         )

@@ -4,6 +4,7 @@ A request of a session that is not recovered yet is forwarded by the session's r
 agent whether that has been found or not::
 
     rule read, its home agent not found yet  -> by its actions
+    rule contested, its session is elsewhere -> by its actions
     rule not read yet                        -> output to TABLE; without a rule it comes back as a session miss, and
                                                 begins a session then
     no rule, or the session is recovered     -> the balancer decides
@@ -134,10 +135,10 @@ class UnrecoveredSessions:
     def forward(self, request: Request, now: float) -> Forward:
         """How to forward a request: by the rule of an unrecovered session, if there may be one.
 
-        The balancer can decide when there is a session or no rule.
+        The balancer decides when the mobile has no rule here, or has a session and the rule is not contested.
         """
         sessions, is_named = self._balancer.sessions, request.home_agent not in request.virtual_server.any_home_agent
-        if self.recovery.has_contested and not is_named:
+        if self.recovery.has_contested and not is_named and not self._has_session_here(request):
             for tag in sessions.tags_of(request):
                 actions = self.recovery.forward_contested(tag, now)
                 if actions is not None:
@@ -147,6 +148,11 @@ class UnrecoveredSessions:
         if is_named:
             return self._forward_to_named(request)
         return self._forward_by(sessions.tags_of(request), request.lifetime == 0, now)
+
+    def _has_session_here(self, request: Request) -> bool:
+        """Whether a mobile that is known by name has a session whose rule is here. No tag is hashed for that."""
+        session = self._balancer.sessions.of_mobile(request.virtual_server, request.identity)
+        return session is not None and session.rule_at == self._datapath_id
 
     def _forward_to_named(self, request: Request) -> Forward:
         """Forward a request to the home agent that it names, without a session while its mobile may have a rule.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
 from farm_builder import Bench
 from recovery_bench import TO_B, Restarted, rule_of, tag
-from wired_switch import Wired
+from wired_switch import REALS, Wired, goes_to
 
 from ryu_haslb.openflow.recovery.recovery import Status
+from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session import Session
 
 MOBILE, TAG = "anna@example.org", tag("anna@example.org")
@@ -134,3 +138,21 @@ def test_a_contested_rule_that_times_out_while_its_mobile_asks_is_added_again() 
     wired.time_out("anna")
     wired.settle()
     assert not wired.fake.has_flow(rule_of("anna").cookie), "its mobile is gone"
+
+
+def test_a_mobile_whose_session_came_here_meanwhile_follows_it_at_once() -> None:
+    """Its request has named the other home agent, and the session's rule has replaced the one that was contested."""
+    wired = wired_elsewhere()
+    wired.request("anna", home_agent=REALS[0].address.packed)
+    wired.switch.flush(wired.now)
+    wired.confirm()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+
+
+def test_a_contested_rule_waits_for_no_real_server(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(1, 1)
+    bench.balancer.recover(bench.server, TAG, bench.reals[0], bench.now).rule_at = 0xBAD
+    restarted = Restarted(0, 1, bench=bench)
+    with caplog.at_level(logging.INFO):
+        restarted.read((TAG, TO_B), (TAG + 1, TO_B))
+    assert "recovered 1 sessions from its rules in 1000.0 s; 0 rules wait for their real servers" in caplog.text
