@@ -228,7 +228,9 @@ class UnrecoveredSessions:
         """
         target = self.recovery.asked_for(tag, now)
         server = None if target is None else self._virtual_servers.get(target.virtual_address)
-        if target is not None and server is not None:
+        if target is None or server is None:
+            return
+        if not self._rules.is_changing(tag) and tag not in self._rules.outstanding_tags():
             self._rules.restore(SessionRule(tag, target.virtual_address, MOBILE_IP_PORT, server.idle, target.actions))
 
     def _on_recovered(self, session: Session, actions: Optional[bytes]) -> None:

@@ -149,6 +149,17 @@ def test_a_mobile_whose_session_came_here_meanwhile_follows_it_at_once() -> None
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
+def test_a_contested_rule_that_times_out_takes_no_place_of_the_rule_of_the_session_that_came_here() -> None:
+    """The two messages have crossed: the session's rule was sent before the switch said that the other timed out."""
+    wired = wired_elsewhere()
+    wired.request("anna", home_agent=REALS[0].address.packed)
+    wired.switch.flush(wired.now)
+    wired.switch.on_session_rule_removed(tag("anna"), by_timeout=True, now=wired.now)
+    wired.confirm()
+    (flow,) = wired.fake.flows_for(rule_of("anna").cookie)
+    assert flow.instructions[0].actions[-1].port == 7
+
+
 def test_a_contested_rule_waits_for_no_real_server(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(1, 1)
     bench.balancer.recover(bench.server, TAG, bench.reals[0], bench.now).rule_at = 0xBAD
