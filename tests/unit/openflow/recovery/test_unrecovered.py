@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from recovery_bench import rule_of
 from wired_switch import REALS, VIRTUAL, Wired, goes_to
@@ -10,6 +12,8 @@ from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import tag_of
+
+TABLE_FULL = wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL
 
 
 def test_a_mobile_keeps_its_home_agent_even_if_that_answers_arp_late() -> None:
@@ -73,6 +77,19 @@ def test_a_pending_rule_that_times_out_is_added_again_if_its_mobile_has_asked_me
         wired.time_out(mobile)
     wired.confirm()
     assert [wired.fake.has_flow(rule_of(mobile).cookie) for mobile in ("anna", "bert")] == [True, False]
+
+
+def test_a_timed_out_rule_that_the_switch_rejects_is_logged_and_its_mobile_is_served(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.request("anna")
+    wired.fake.rejects = lambda message: TABLE_FULL if message[1] == wire.OFPT_FLOW_MOD else None
+    wired.time_out("anna")
+    wired.confirm()
+    assert re.search(r"rejected session rule \w{12}, which had timed out .*TABLE_FULL", caplog.text)
+    assert [goes_to(message) for message in wired.request("anna")] == [8]
 
 
 def test_a_mobile_whose_home_agents_port_is_down_keeps_its_place_while_no_other_one_serves() -> None:
