@@ -218,7 +218,7 @@ def test_a_session_whose_home_agent_is_not_found_after_a_start_survives_the_next
 def test_two_balancers_without_roles_are_found() -> None:
     """The invariant can fail: without the fence, every request is dispatched twice."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Mastership, "ask", lambda mastership, _: mastership._serve_unfenced())
+        patch.setattr(Mastership, "ask", lambda mastership, _: mastership._serve_unfenced("is told to have none"))
         outcome = simulate(TWO, [], 60.0)
     assert outcome.violation is not None
     assert outcome.violation.rule == "each request is dispatched once"

@@ -57,7 +57,8 @@ class RuleInvariant:
         world = self._world
         have_sessions = [each.layout.has_sessions for each in world.controller.fleet.switches.values()]
         for session in world.controller.balancer.sessions if world.parameters.has_room and all(have_sessions) else ():
-            if session.rule_at is None and not session.is_recovered:
+            is_kept = session.virtual_server.farm.keeps(session.real)  # else its mobile moves with the next request
+            if session.rule_at is None and is_kept and not session.is_recovered:
                 yield f"that of {session.real.name} with the tag {session.tag:012x} has none"
 
     def _differences(self) -> Iterator[str]:
