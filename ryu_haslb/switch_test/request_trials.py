@@ -22,7 +22,7 @@ from ryu_haslb.openflow.wire.flow_monitor import (
 )
 from ryu_haslb.openflow.wire.multipart import has_more
 from ryu_haslb.openflow.wire.role import (
-    ASKED_GENERATION,
+    QUESTION_GENERATION,
     UNDEFINED_GENERATION,
     ControllerRole,
     RoleReply,
@@ -138,10 +138,10 @@ def roles(bench: Bench) -> Script[Outcome]:
 
     MASTER is not asked for: it would take that role from another controller.
     """
-    now = yield from _ask_role(ControllerRole.NOCHANGE, ASKED_GENERATION)
+    now = yield from _ask_role(ControllerRole.NOCHANGE, QUESTION_GENERATION)
     if isinstance(now, Outcome):
         return now
-    if now.generation == ASKED_GENERATION:
+    if now.generation == QUESTION_GENERATION:
         return ignored("a role reply repeats the generation of the request, and does not say the switch's own")
     generation = 0 if now.generation == UNDEFINED_GENERATION else now.generation
     slave = yield from _ask_role(ControllerRole.SLAVE, generation)

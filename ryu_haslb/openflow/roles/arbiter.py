@@ -18,7 +18,7 @@ from typing import Optional, Protocol
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.role import (
-    ASKED_GENERATION,
+    QUESTION_GENERATION,
     UNDEFINED_GENERATION,
     ControllerRole,
     RoleReply,
@@ -138,7 +138,7 @@ class Arbiter(ABC):
 
     def _on_role_reply(self, xid: int, reply: RoleReply, now: float) -> bool:
         if xid == self._question.get("role"):
-            self._says_generation = reply.generation != ASKED_GENERATION
+            self._says_generation = reply.generation != QUESTION_GENERATION
             self._answer = reply if self._says_generation else reply._replace(generation=UNDEFINED_GENERATION)
             self._on_part("role", now)
         elif xid == self._change_xid:

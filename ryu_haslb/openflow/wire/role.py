@@ -16,7 +16,7 @@ ONF_ET_ROLE_STATUS = 1911
 #: The generation that a switch reports before any controller has given it one: all bits are set.
 UNDEFINED_GENERATION = 0xFFFFFFFFFFFFFFFF
 #: The generation of a question, which a switch is to ignore. One that repeats it (Lagopus) does not say its own.
-ASKED_GENERATION = 0xA5C0_0000_0000_51B7
+QUESTION_GENERATION = 0xA5C0_0000_0000_51B7
 
 _ROLE_REQUEST = Struct("!BBHII4xQ")
 _ROLE_REPLY = Struct("!8xI4xQ")
@@ -46,7 +46,7 @@ def role_request(xid: int, role: ControllerRole, generation: int = 0) -> bytes:
 
 def role_question(xid: int) -> bytes:
     """Ask which role this connection has, and which generation the switch has seen."""
-    return role_request(xid, ControllerRole.NOCHANGE, ASKED_GENERATION)
+    return role_request(xid, ControllerRole.NOCHANGE, QUESTION_GENERATION)
 
 
 def read_role_reply(message: bytes) -> RoleReply:
