@@ -78,6 +78,20 @@ def test_a_leader_that_hung_does_no_harm_when_it_wakes(pause: float, timers_firs
     assert simulate(replace(CLUSTER, arrivals=100.0), steps, 120.0).violation is None
 
 
+@pytest.mark.parametrize("reconnects", [True, False], ids=["connects_again", "stays_connected"])
+def test_a_leader_that_is_cut_off_does_no_harm_where_a_switch_does_not_say_its_generation(reconnects: bool) -> None:
+    """It has its generation rejected, and does not take the switch for one that rejects every generation."""
+    numbers = range(CLUSTER.switches) if reconnects else ()
+    steps = [
+        Fault(80.0, "member is cut from the database", (0, EVERY_SERVER)),
+        *(Fault(80.0, "control connection breaks", (0, number)) for number in numbers),
+        *(Fault(90.0, "control connection mends", (0, number)) for number in numbers),
+        Fault(110.0, "member reaches the database", (0,)),
+    ]
+    parameters = replace(CLUSTER, habits=(("repeats_generation", True),))
+    assert simulate(parameters, steps, 150.0).violation is None
+
+
 def test_an_upgrade_of_each_member_in_turn_loses_no_session() -> None:
     steps = [Fault(60.0 + 20.0 * number, "controller is stopped", (number,)) for number in range(3)]
     steps += [Fault(66.0 + 20.0 * number, "controller starts", (number,)) for number in range(3)]

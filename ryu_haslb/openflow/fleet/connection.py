@@ -164,7 +164,7 @@ class Connection:
     def on_forgotten(self) -> None:
         """The switch, or what is between, has begun anew behind this connection: rules and replies may be lost."""
         LOG.warning(
-            "Switch %016x has forgotten that this balancer is master; closing the connection, to begin anew",
+            "Switch %016x has forgotten which balancer is master; closing the connection, to begin anew",
             self.transport.id,
         )
         self.transport.close()

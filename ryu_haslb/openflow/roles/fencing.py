@@ -12,6 +12,7 @@ ever asks for EQUAL, which needs no generation::
                     another one leads      -> SLAVE with the switch's generation    -> WAITING
                                               rejected: SLAVE again, a second later
                     the switch has no roles                                         -> served by the leader, unfenced
+    CLAIMING  -> rejected, by a switch that knows of no generation before and after -> served by the leader, unfenced
     MASTER    -> asks once a second for its role
                     this member leads with another generation                       -> MASTER with that
                     another member is MASTER                                        -> WAITING
@@ -27,6 +28,13 @@ switch would have no MASTER until the new one's request arrives, and would drop 
 A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means. A
 switch may lie: the report says whether other switches still accept this member. When another member has become MASTER
 with the same generation, the next one is reported: a newer one is needed to tell them apart.
+
+A switch that does not say its generation (Lagopus) may let the former MASTER be MASTER as well. So a MASTER asks such a
+switch for MASTER anew after each question, and is rejected if another member has become it since. A leader then reports
+the next generation, since the switch has seen that one at least.
+
+A relay may keep the connection while the switch behind it begins anew (BOFUSS). A leader that is EQUAL by then, or that
+was rejected and would not be now by the generation that the switch says, begins anew as well.
 """
 
 from __future__ import annotations
@@ -123,6 +131,7 @@ class FencedMastership(Arbiter):
         super().__init__(datapath_id, channel, listener, generation)
         self._leadership = leadership
         self._has_roles = True
+        self._has_answered = False  # whether a question for the role has had a reply
         self._stands_by = self._is_deposed = False
         self._at_switch: Optional[int] = None
         self._rejected: Optional[int] = None
@@ -167,9 +176,13 @@ class FencedMastership(Arbiter):
         leadership = self._leadership
         if not leadership.is_leading:
             return self.role is not Role.WAITING
-        if leadership.generation == self._rejected:
+        if self._is_rejected():
             return False
         return self.role is not Role.MASTER or self.generation != leadership.generation
+
+    def _is_rejected(self) -> bool:
+        """Whether the switch has rejected the generation with which this member leads."""
+        return self._leadership.is_leading and self._rejected == self._leadership.generation
 
     def _follow(self, now: float) -> None:
         """Ask for the role that follows from what the cluster has decided."""
@@ -195,31 +208,56 @@ class FencedMastership(Arbiter):
     def _on_change_rejected(self, now: float) -> None:
         self._rejected = self._claimed
         self._lose(now, RoleEvent.REJECTED)
-        self.ask(now)
+        if not self._question:
+            self.ask(now)
 
     def _decide(self, answer: Optional[RoleReply], now: float) -> None:
         if answer is None:
-            self._has_roles = False
-            self._follow_without_roles()
+            if not self._has_answered:  # else the reply is lost, and the next question is answered
+                self._serve_without_roles()
             return
+        before = self._at_switch
         self._at_switch = None if answer.generation == UNDEFINED_GENERATION else answer.generation
-        self._role_at_switch = answer.role
-        if self.role is Role.MASTER and answer.role == ControllerRole.EQUAL:
+        self._role_at_switch, self._has_answered = answer.role, True
+        if self._has_begun_anew(before):
             self._listener.on_forgotten()
             return
-        if self._at_switch is None and self._leadership.is_leading and self._rejected == self._leadership.generation:
-            self._has_roles = False  # it knows no generation, and rejects one as older all the same
-            self._follow_without_roles()
+        if self._at_switch is None and self._says_generation and self._is_rejected():
+            self._serve_without_roles()  # it knows no generation, and rejects one as older all the same
             return
         if self.role is Role.MASTER and answer.role != ControllerRole.MASTER:
             self._lose(now)
-        if self._at_switch is not None and self._at_switch > self._leadership.generation:
-            self._leadership.report(self._at_switch, bool(self._leadership.masters - {self}))
-        elif self._is_deposed and self._at_switch == self.generation == self._leadership.generation:
-            # Another leader has the same generation.
-            self._leadership.report(self.generation + 1, bool(self._leadership.masters - {self}))
+        newer = self._newer_generation()
+        if newer is not None:
+            self._leadership.report(newer, bool(self._leadership.masters - {self}))
         self._is_deposed = False
+        may_be_second = self.role is Role.MASTER and not self._says_generation
         self.tick(now)
+        if may_be_second and self.role is Role.MASTER and self._change_xid is None:
+            self._change(ControllerRole.MASTER, self._claimed)  # rejected if another member has become it since
+
+    def _has_begun_anew(self, before: Optional[int]) -> bool:
+        """Whether the switch has forgotten its controllers behind this connection; ``before``: what it said last."""
+        if self.role is Role.MASTER and self._role_at_switch == ControllerRole.EQUAL:
+            return True
+        if before is None or not self._says_generation or not self._is_rejected():
+            return False
+        return self._at_switch is None or self._at_switch <= self._leadership.generation < before
+
+    def _newer_generation(self) -> Optional[int]:
+        """The generation to report: one that the switch has seen, or is likely to have seen; None: no newer one."""
+        own = self._leadership.generation
+        if self._at_switch is not None and self._at_switch > own:
+            return self._at_switch
+        if not self._says_generation and self._is_rejected():
+            return own + 1
+        # Another leader may have the same generation.
+        is_same = self._at_switch == own or not self._says_generation
+        return own + 1 if self._is_deposed and is_same and self.generation == own else None
+
+    def _serve_without_roles(self) -> None:
+        self._has_roles = False
+        self._follow_without_roles()
 
     def _follow_without_roles(self) -> None:
         if self._leadership.is_leading and self.role is not Role.UNFENCED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+import pytest
+
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import (
     FENCING_TRANSITIONS,
@@ -87,9 +89,14 @@ class Member:
             self.mastership.on_message(kind, xid, message, now)
 
 
-def test_a_former_leader_serves_until_the_switch_has_another_master() -> None:
+@pytest.mark.parametrize(
+    "habits",
+    [{}, {"repeats_generation": True}, {"repeats_generation": True, "demotes_master": False}],
+    ids=["conforming", "repeats", "repeats_and_does_not_demote"],
+)
+def test_a_former_leader_serves_until_the_switch_has_another_master(habits: dict[str, Any]) -> None:
     """A switch without a MASTER drops what it punts; the database reports the new leader to both at the same time."""
-    bench = Bench()
+    bench = Bench(**habits)
     former, successor = Member(bench, leads_with=1), Member(bench)
     bench.run(1, former, successor)
     former.stand_by(2)
@@ -320,6 +327,105 @@ def test_a_switch_that_does_not_say_its_generation_is_read_anew_by_one_that_lead
     assert (first.events, generation) == (["serve"], 1)
     assert Member(bench, leads_with=1, generation=generation).events == ["serve"]
     assert Member(bench, leads_with=3, generation=generation).events == ["serve, and read anew"]
+
+
+def cut_off(bench: Bench) -> tuple[Member, Member]:
+    """A leader with generation 5 that is MASTER, and another member; 6 is to follow."""
+    former, successor = Member(bench, leads_with=5), Member(bench)
+    bench.run(1, former, successor)
+    assert former.events == ["serve"]
+    return former, successor
+
+
+@pytest.mark.parametrize("demotes", [True, False], ids=["demotes", "does_not_demote"])
+def test_a_leader_that_is_cut_off_and_connects_again_does_not_serve_where_no_generation_is_said(demotes: bool) -> None:
+    """A rejection (OFPRRFC_STALE) shows that a newer generation was seen, although the switch does not say which."""
+    bench = Bench(repeats_generation=True, demotes_master=demotes)
+    former, successor = cut_off(bench)
+    former.link.close()
+    successor.lead(6)
+    bench.run(1, successor)
+    again = Member(bench, leads_with=5, generation=5)
+    bench.run(5, again, successor)
+    assert (again.mastership.role, again.events, set(again.reported)) == (Role.WAITING, ["wait"], {6})
+    assert (successor.mastership.role, successor.events) == (Role.MASTER, ["wait", "serve"])
+
+
+@pytest.mark.parametrize("demotes", [True, False], ids=["demotes", "does_not_demote"])
+def test_a_leader_that_is_cut_off_from_the_cluster_alone_waits_where_no_generation_is_said(demotes: bool) -> None:
+    """Lagopus leaves it MASTER beside its successor: it finds out by asking for MASTER anew."""
+    bench = Bench(repeats_generation=True, demotes_master=demotes)
+    former, successor = cut_off(bench)
+    successor.lead(6)
+    successor.mastership.tick(bench.clock.now)
+    bench.run(QUESTION_INTERVAL + 0.2, former, successor)
+    assert (former.mastership.role, former.events, set(former.reported)) == (Role.WAITING, ["serve", "wait"], {6})
+    bench.run(5, former, successor)
+    assert (former.mastership.role, successor.mastership.role) == (Role.WAITING, Role.MASTER)
+    assert successor.reported == [], "asking for MASTER anew takes nothing from it"
+    former.lead(7)
+    bench.run(0.2, former, successor)
+    assert former.events == ["serve", "wait", "serve, and read anew"], "the cluster has confirmed it"
+
+
+def test_a_leader_that_stands_by_is_slave_where_a_former_master_stays_master() -> None:
+    bench = Bench(repeats_generation=True, demotes_master=False)
+    former, successor = cut_off(bench)
+    successor.lead(6)
+    bench.run(2, former, successor)
+    former.stand_by(6)
+    bench.run(2, former, successor)
+    assert (former.link.role, successor.link.role) == (ControllerRole.SLAVE, ControllerRole.MASTER)
+
+
+def test_two_leaders_of_one_generation_ask_for_a_newer_one_where_none_is_said() -> None:
+    """The database was made anew, and gave the generation away a second time: the switch accepts both."""
+    bench = Bench(repeats_generation=True)
+    former, successor = cut_off(bench)
+    successor.lead(5)
+    bench.run(2, former, successor)
+    assert set(former.reported) == {6}
+
+
+@pytest.mark.parametrize("generation", [None, 5], ids=["none", "that_of_the_leader"])
+def test_a_leader_whose_rejection_a_switch_has_forgotten_begins_anew(generation: Optional[int]) -> None:
+    """A relay keeps the connection while the switch restarts. Another member may be the first to ask for SLAVE then."""
+    bench = Bench()
+    Member(bench).link.receive(role_request(9, ControllerRole.SLAVE, 40))
+    leader = Member(bench, leads_with=5)
+    bench.run(2, leader)
+    assert (leader.mastership.role, set(leader.reported)) == (Role.WAITING, {40})
+    bench.switch.generation = generation
+    leader.mastership.ask(bench.clock.now)
+    bench.run(0.1, leader)
+    assert (leader.mastership.role, leader.events) == (Role.WAITING, ["wait", "begin anew"])
+
+
+def test_a_lost_reply_does_not_mean_that_a_switch_has_no_roles() -> None:
+    """A relay loses messages while the switch restarts; the reply to the barrier request may come all the same."""
+
+    class Lossy(Member):
+        is_losing = False
+
+        def ask_in_vain(self) -> None:
+            self.is_losing = True
+            self.mastership.ask(bench.clock.now)
+            self.is_losing = False
+
+        def transmit(self, message: bytes) -> None:
+            is_lost = message[1] == OFPT_ROLE_REQUEST and self.is_losing
+            super().transmit(message[len(role_request(0, ControllerRole.NOCHANGE)) :] if is_lost else message)
+
+    bench = Bench()
+    former, successor = Lossy(bench, leads_with=5), Member(bench)
+    bench.run(1, former, successor)
+    former.ask_in_vain()
+    assert (former.mastership.role, former.events) == (Role.MASTER, ["serve"])
+    successor.lead(6)
+    bench.run(1, successor)
+    former.ask_in_vain()
+    bench.run(2, former, successor)
+    assert (former.mastership.role, former.events) == (Role.WAITING, ["serve", "wait"])
 
 
 def test_a_leader_that_the_switch_has_forgotten_begins_anew() -> None:
