@@ -218,18 +218,24 @@ def seconds_pass(connected: Connected, seconds: int) -> None:
         connected.transport.answer()
 
 
-@pytest.mark.parametrize("has_bundles", [True, False])
-def test_a_switch_without_room_for_another_configuration_goes_on_with_the_rules_that_it_has(
-    has_bundles: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """OFPFMFC_TABLE_FULL. The audit finds nothing to complain of meanwhile, and once there is room the rules come."""
-    caplog.set_level("INFO")
+def without_room(has_bundles: bool) -> tuple[Connected, list[str]]:
+    """A switch that has no room for the configuration in force, and the rules that it had before."""
     connected = Connected(has_bundles)
     seconds_pass(connected, 10)
     before = rules_on(connected.fake)
     connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
     connected.connection.configure(OTHER_CONFIGURATION)
     connected.transport.answer()
+    return connected, before
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_switch_without_room_for_another_configuration_goes_on_with_the_rules_that_it_has(
+    has_bundles: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OFPFMFC_TABLE_FULL. The audit finds nothing to complain of meanwhile, and once there is room the rules come."""
+    caplog.set_level("INFO")
+    connected, before = without_room(has_bundles)
     seconds_pass(connected, 100)
     assert connected.connection.is_serving
     assert connected.switch.rejection == "OFPFMFC_TABLE_FULL"
@@ -249,12 +255,7 @@ def test_a_switch_without_room_for_another_configuration_goes_on_with_the_rules_
 
 @pytest.mark.parametrize("has_bundles", [True, False])
 def test_rules_that_others_delete_come_back_while_those_of_the_configuration_have_no_room(has_bundles: bool) -> None:
-    connected = Connected(has_bundles)
-    seconds_pass(connected, 10)
-    before = rules_on(connected.fake)
-    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
-    connected.connection.configure(OTHER_CONFIGURATION)
-    connected.transport.answer()
+    connected, before = without_room(has_bundles)
     seconds_pass(connected, 10)
     connected.fake.lose(cookie=Purpose.PUNT_REQUEST.cookie)
     assert rules_on(connected.fake) != before
@@ -265,11 +266,7 @@ def test_rules_that_others_delete_come_back_while_those_of_the_configuration_hav
 
 @pytest.mark.parametrize("has_bundles", [True, False])
 def test_a_switch_that_goes_on_with_former_rules_does_so_over_its_next_connection(has_bundles: bool) -> None:
-    connected = Connected(has_bundles)
-    before = rules_on(connected.fake)
-    connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
-    connected.connection.configure(OTHER_CONFIGURATION)
-    connected.transport.answer()
+    connected, before = without_room(has_bundles)
     connected.connect_again(OTHER_CONFIGURATION)
     assert connected.connection.is_serving
     assert rules_on(connected.fake) == before
