@@ -90,8 +90,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.METADATA: Row(
         "the match of metadata",
         "tells the rule for everything else from a table-miss rule of others",
-        "rejection of a rule, a `switch-test` on record, or the make (packets begin with other metadata than 0 on some "
-        "of CPqD's)",
+        "rejection of a rule, or the make (packets begin with other metadata than 0 on some of CPqD's)",
         "the rule for everything else is the table-miss rule; another controller may replace it until the next audit",
     ),
     Capability.SESSION_TABLE: Row(

@@ -8,8 +8,6 @@ The first of these that is known decides how the switch forwards traffic that is
     make          its description names one that is known to ignore NORMAL: learn
     counters      the counters of its ports have shown it (:mod:`.silent_normal`), while it had the same description
     default       normal
-
-Whether rules may match metadata is decided by its rejection, a test on record, or the make, in this order.
 """
 
 from __future__ import annotations
@@ -92,7 +90,8 @@ class LayoutChoice:
     """What is known for it.
 
     ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
-    out, ``has_session_table`` whether table 1 takes rules, and ``seen`` what counters have shown.
+    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata, and
+    ``seen`` what counters have shown.
     """
 
     def __init__(self, tables: int, configured: Optional[Switching], record: Optional[SwitchRecord] = None) -> None:
@@ -102,12 +101,14 @@ class LayoutChoice:
         self.tables = tables
         self.floods_by_ports = False
         self.has_session_table = True
-        self._rejects_normal = self._rejects_metadata = False
+        self.has_metadata = True
+        self._rejects_normal = False
         self._description = Description()
 
     def on_description(self, description: Description) -> None:
         """The switch has said who made it."""
         self._description = description
+        self.has_metadata = self.has_metadata and not is_of(description, MISREADS_METADATA)
 
     @property
     def decision(self) -> SwitchingDecision:
@@ -122,29 +123,14 @@ class LayoutChoice:
         """What shows whether output to NORMAL forwards, and whether it does; None if nothing shows it."""
         if self._rejects_normal:
             return SwitchingSource.REJECTED, False
-        record = self._record_of_this
-        if record is not None and record.forwards_normal is not None:
+        record = self.record
+        if record is not None and record.is_of(self._description) and record.forwards_normal is not None:
             return SwitchingSource.SWITCH_TEST, record.forwards_normal
         if is_of(self._description, IGNORES_NORMAL):
             return SwitchingSource.MAKE, False
         if self.seen is not None and self.seen.description == self._description.digest:
             return SwitchingSource.COUNTERS, self.seen.forwards
         return SwitchingSource.DEFAULT, None
-
-    @property
-    def has_metadata(self) -> bool:
-        """Whether rules may match metadata."""
-        if self._rejects_metadata:
-            return False
-        record = self._record_of_this
-        if record is not None and record.matches_metadata is not None:
-            return record.matches_metadata
-        return not is_of(self._description, MISREADS_METADATA)
-
-    @property
-    def _record_of_this(self) -> Optional[SwitchRecord]:
-        """What a test has found out, if it was of the switch that is connected."""
-        return self.record if self.record is not None and self.record.is_of(self._description) else None
 
     @property
     def to_remember(self) -> Optional[int]:
@@ -188,7 +174,7 @@ class LayoutChoice:
         """Whether the switch rejects the rule for everything else, the only one with metadata, for its match."""
         if error.type != wire.OFPET_BAD_MATCH:
             return False
-        self._rejects_metadata = True
+        self.has_metadata = False
         return True
 
     def rejects_flood(self, error: wire.Error) -> bool:

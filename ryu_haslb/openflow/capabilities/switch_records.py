@@ -1,10 +1,8 @@
 """What ``haslb switch-test`` has found out about switches, as it was put on record: files in one directory.
 
-Each file is the JSON of one test. Of several files about one switch the newest counts. A record decides whether output
-to NORMAL forwards, and whether rules match metadata (:mod:`.layout_choice`). It is believed only of the switch that was
-tested: datapath id, make, hardware and software must be the same.
-
-It does not decide whether meters are used: those that begin empty and are filled once a second pass the test.
+Each file is the JSON of one test. Of several files about one switch the newest counts. A record decides one thing:
+whether output to NORMAL forwards (:mod:`.layout_choice`). It is believed only of the switch that was tested: datapath
+id, make, hardware and software must be the same.
 
 The files may have any content: one that cannot be read is left out, with one line that says why.
 """
@@ -31,7 +29,6 @@ MAX_FILES, MAX_FILE_SIZE = 1000, 1 << 18
 FORMAT = 1
 _DATAPATH_ID = re.compile("[0-9a-f]{16}")
 _FORWARDS = {"works": True, "works_without": True, "cannot_serve": False, "not_known": None}
-_MATCHES = {"works": True, "ignored": False}
 
 
 class SwitchRecordError(HaslbError, ValueError):
@@ -39,7 +36,7 @@ class SwitchRecordError(HaslbError, ValueError):
 
 
 class SwitchRecord(NamedTuple):
-    """One test: whether output to NORMAL forwards, and whether rules match metadata; None if the test does not say."""
+    """One test. ``forwards_normal``: whether output to NORMAL forwards; None if the test does not say."""
 
     datapath_id: int
     forwards_normal: Optional[bool]
@@ -47,7 +44,6 @@ class SwitchRecord(NamedTuple):
     hardware: str
     software: str
     file: str = ""
-    matches_metadata: Optional[bool] = None
 
     def is_of(self, description: Description) -> bool:
         """Whether a switch with this description is the one that was tested."""
@@ -73,9 +69,7 @@ def parse_record(text: str, file: str = "") -> SwitchRecord:
     if not isinstance(verdict, str) or verdict not in _FORWARDS:
         raise SwitchRecordError('expected a verdict in "modes", "normal"')
     make, hardware, software = (_text(report, name) for name in ("make", "hardware", "software"))
-    metadata = _value(report, "capabilities", "metadata", "result")
-    matches_metadata = _MATCHES.get(metadata) if isinstance(metadata, str) else None
-    return SwitchRecord(_datapath_id(report), _FORWARDS[verdict], make, hardware, software, file, matches_metadata)
+    return SwitchRecord(_datapath_id(report), _FORWARDS[verdict], make, hardware, software, file)
 
 
 def read_records(directory: Path) -> dict[int, SwitchRecord]:

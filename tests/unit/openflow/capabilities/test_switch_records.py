@@ -23,7 +23,7 @@ from ryu_haslb.openflow.capabilities.switch_records import (
     read_records,
 )
 from ryu_haslb.openflow.wire.description import Description
-from ryu_haslb.openflow.wire.wire import OFPBAC_BAD_OUT_PORT, OFPET_BAD_ACTION, OFPET_BAD_MATCH, Error
+from ryu_haslb.openflow.wire.wire import OFPBAC_BAD_OUT_PORT, OFPET_BAD_ACTION, Error
 from ryu_haslb.switch_test.examination import Examination
 from ryu_haslb.switch_test.report import as_json
 
@@ -56,30 +56,7 @@ def test_what_switch_test_writes_is_read(normal: str, forwards: bool) -> None:
     examination = Examination(tested.bench)
     tested.run(examination.script())
     record = parse_record(json.dumps(as_json(examination, [])))
-    assert record == SwitchRecord(0x51, forwards, "simulation", "table pipeline", "1", matches_metadata=True)
-
-
-@pytest.mark.parametrize("matches", [True, False])
-def test_a_test_of_metadata_is_read_and_comes_before_the_make(matches: bool) -> None:
-    """Newer versions of CPqD's switch are correct, of which the description does not say which they are."""
-    tested = TestedSwitch(make="CPqD", metadata=0 if matches else 0xFFFFFFFFFFFFFFFF)
-    examination = Examination(tested.bench)
-    tested.run(examination.script())
-    record = parse_record(json.dumps(as_json(examination, [])))
-    description = Description(record.make, record.hardware, record.software)
-    for choice in (LayoutChoice(64, None, record), LayoutChoice(64, None, record._replace(software="0"))):
-        choice.on_description(description)
-        assert choice.has_metadata is (matches and choice.record == record)
-    rejecting = LayoutChoice(64, None, record)
-    rejecting.on_description(description)
-    assert rejecting.rejects_metadata(Error(OFPET_BAD_MATCH, 0, b""))
-    assert not rejecting.has_metadata
-
-
-@pytest.mark.parametrize("result", ["not_tried", "accepted", [], None])
-def test_a_test_that_does_not_say_whether_metadata_matches_decides_nothing_about_it(result: Any) -> None:
-    record = parse_record(json.dumps(report(capabilities={"metadata": {"result": result}})))
-    assert record.matches_metadata is None
+    assert record == SwitchRecord(0x51, forwards, "simulation", "table pipeline", "1")
 
 
 @pytest.mark.parametrize(
