@@ -12,8 +12,10 @@ Each request is preceded by one for the number of its rules::
                                  -> many -> by their cookies, 16 requests
     a cookie     how many rules? -> few  -> which?
                                  -> many -> only those that match nothing but packets to UDP port 434, if these are few
+    what is not read, and was reported -> is taken to be there still
 
-A switch sends a reply as a whole, and requests of mobiles behind it: 200,000 rules would stop them for seconds.
+A switch sends a reply as a whole, and requests of mobiles behind it: 200,000 rules would stop them for seconds. If it
+does not say how many rules it has, it is asked for them by their cookies, however many they are.
 """
 
 from __future__ import annotations
@@ -29,15 +31,17 @@ from ryu_haslb.openflow.audit.overriding import Look, Overriding, guards_of
 from ryu_haslb.openflow.flow_tables.pipeline import Rule
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL, match
+from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL, match, match_fields
 from ryu_haslb.openflow.wire.multipart import (
+    FlowStats,
     flow_stats,
     flow_stats_request,
     has_more,
     rule_count,
     rule_count_request,
 )
-from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, MalformedMessage
+from ryu_haslb.openflow.wire.rule_parts import canonical_match
+from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, MalformedMessage, Value
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
@@ -51,7 +55,8 @@ _REQUEST_PAUSE = 4.0
 REPLY_TIMEOUT = 15.0
 #: Rules in one reply at most.
 MAX_RULES = 5_000
-_REQUESTS = match({"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "udp_dst": MOBILE_IP_PORT})
+_REQUESTS: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "udp_dst": MOBILE_IP_PORT}
+_MATCH_REQUESTS, _FIELDS_OF_REQUESTS = match(_REQUESTS), canonical_match(match_fields(_REQUESTS))
 
 
 @dataclass
@@ -67,6 +72,10 @@ class _Request(NamedTuple):
     cookie: int = 0
     mask: int = 0
     match: bytes = MATCH_ALL
+
+    def selects(self, table: int, cookie: int) -> bool:
+        """Whether rules of this table with this cookie are asked for."""
+        return table == self.table and not (cookie ^ self.cookie) & self.mask
 
 
 class OverrideAudit:
@@ -98,6 +107,8 @@ class OverrideAudit:
         self._asked: Optional[_Request] = None
         self._xid: Optional[int] = None
         self._is_counting = False
+        #: Whether the switch says how many rules it has; None until that is known.
+        self._can_count: Optional[bool] = None
         self._asked_at = self._heard_at = self._next_at = self._reading = 0.0
         self._is_possible = True
 
@@ -110,7 +121,10 @@ class OverrideAudit:
         """Ask for what is due."""
         if self._xid is not None:
             if now > self._heard_at + REPLY_TIMEOUT:
-                self._give_up(now)
+                if self._is_counting and self._can_count is None:
+                    self._count_no_more("does not answer")
+                else:
+                    self._give_up(now)
         elif now >= self._next_at and self._is_possible:
             if not self._to_ask:
                 self._begin()
@@ -121,13 +135,15 @@ class OverrideAudit:
         guards = guards_of(self._rules(), self._replies())
         self._look, self._reading, self._large = Look(guards), 0.0, set()
         tables = sorted({guard.table for guard in guards if guard.table < self._channel.tables})
-        self._to_ask.extend(map(_Request, tables))
+        for table in tables:
+            self._to_ask.extend(_by_cookies(table) if self._can_count is False else [_Request(table)])
 
     def _ask(self, request: _Request, now: float) -> None:
         self._asked, self._asked_at, self._heard_at = request, now, now
-        self._is_counting = True
+        self._is_counting = self._can_count is not False
         self._xid = self._channel.next_xid()
-        self._channel.transmit(rule_count_request(self._xid, *request))
+        make_request = rule_count_request if self._is_counting else flow_stats_request
+        self._channel.transmit(make_request(self._xid, *request))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
@@ -136,11 +152,14 @@ class OverrideAudit:
         self._heard_at = now
         try:
             if self._is_counting:
-                is_last = self._on_count(self._asked, rule_count(message))
+                is_last = self._on_count(self._asked, self._look, rule_count(message))
             else:
                 self._take(self._asked, self._look, message)
                 is_last = not has_more(message)
         except MalformedMessage as error:
+            if self._is_counting:
+                self._count_no_more("sends a malformed reply to")
+                return True
             LOG.warning(
                 "Switch %016x: malformed flow-stats reply (%s); this look for rules of others is given up",
                 *(self._datapath_id, error),
@@ -156,8 +175,9 @@ class OverrideAudit:
                 self._conclude(self._look.found(), now)
         return True
 
-    def _on_count(self, request: _Request, count: int) -> bool:
+    def _on_count(self, request: _Request, look: Look, count: int) -> bool:
         """Ask for these rules, or for fewer if they are too many. True when nothing is to be waited for."""
+        self._can_count = True
         if count <= MAX_RULES:
             self._is_counting = False
             self._xid = self._channel.next_xid()
@@ -167,33 +187,63 @@ class OverrideAudit:
             self._to_ask.extendleft(_by_cookies(request.table))
         elif request.match == MATCH_ALL:
             self._large.add(request.table)
-            self._to_ask.appendleft(request._replace(match=_REQUESTS))
+            self._take_unread(request, look, are_about_requests=False)
+            self._to_ask.appendleft(request._replace(match=_MATCH_REQUESTS))
+        else:
+            self._take_unread(request, look, are_about_requests=True)
         return True
+
+    def _take_unread(self, request: _Request, look: Look, are_about_requests: bool) -> None:
+        """What is asked for is not read: those of these rules that were reported are taken to be there still."""
+        for each in self._reported:
+            is_about_requests = canonical_match(each.match) >= _FIELDS_OF_REQUESTS
+            if request.selects(each.table, each.cookie) and is_about_requests == are_about_requests:
+                look.take(FlowStats(*each[:4], instructions=b""))
 
     def _take(self, request: _Request, look: Look, message: bytes) -> None:
+        ignores_cookies = False
         for row in flow_stats(message):
-            if row.table != request.table:
-                continue
-            if (row.cookie ^ request.cookie) & request.mask:
-                self._skip_rest_of_table()  # the switch ignores cookies, and reports the whole table
-            look.take(row)
+            if row.table == request.table:
+                ignores_cookies = ignores_cookies or not request.selects(row.table, row.cookie)
+                look.take(row)
+        if ignores_cookies:  # so what is asked for by other cookies is the same
+            self._skip_rest_of_table()
+            if request.match != MATCH_ALL:
+                self._take_unread(_Request(request.table), look, are_about_requests=False)
 
     def on_error(self, xid: int) -> bool:
-        """The switch rejects the request: it is not asked again. False when it is another message."""
+        """The switch rejects the request, which is not repeated. False when it is another message."""
         if xid != self._xid:
             return False
-        self._is_possible = False
-        self._give_up(0.0)
+        if self._is_counting:
+            self._count_no_more("rejects")
+        else:
+            self._is_possible = False
+            self._drop_look()
+            LOG.info("Switch %016x rejects flow-stats requests: rules of others are not looked for", self._datapath_id)
         return True
+
+    def _count_no_more(self, reason: str) -> None:
+        """The switch does not say how many rules it has: begin anew, without asking for that."""
+        self._can_count = False
+        self._drop_look()
+        LOG.info(
+            "Switch %016x %s OFPMP_AGGREGATE requests: rules of others are looked for without; where they are very "
+            "many, requests wait until they are read",
+            *(self._datapath_id, reason),
+        )
 
     def _skip_rest_of_table(self) -> None:
         while self._to_ask and self._asked is not None and self._to_ask[0].table == self._asked.table:
             self._to_ask.popleft()
 
     def _give_up(self, now: float) -> None:
+        self._drop_look()
+        self._next_at = now + LOOK_INTERVAL
+
+    def _drop_look(self) -> None:
         self._xid = None
         self._to_ask.clear()
-        self._next_at = now + LOOK_INTERVAL
 
     def _conclude(self, found: list[Overriding], now: float) -> None:
         self._next_at = now + max(LOOK_INTERVAL, _LOOK_PAUSE * self._reading)
@@ -210,8 +260,9 @@ class OverrideAudit:
         self._reported = set(found)
         for table in self._large - self._reported_large:
             LOG.warning(
-                "Switch %016x: table %d has more than %d rules of others, too many to look at: only those that match "
-                "nothing but packets to UDP port 434 are compared with ours",
+                "Switch %016x: table %d has more than %d rules of others, or the switch ignores cookies: too many to "
+                "look at. Only those that match nothing but packets to UDP port 434 are compared with ours, and none "
+                "if these are as many",
                 *(self._datapath_id, table, MAX_RULES),
             )
         self._reported_large = self._large

@@ -170,6 +170,7 @@ class Look:
     def found(self) -> list[Overriding]:
         """The rules that override ours, when all were taken."""
         over_requests = {each[:4] for each in self._found}
-        return self._found + [
+        dropping = (
             each for each in self._dropping if each.priority > self._forwards_at and each[:4] not in over_requests
-        ]
+        )
+        return list(dict.fromkeys((*self._found, *dropping)))  # a rule may have been taken twice

@@ -53,7 +53,7 @@ _LENGTH = Struct("!H")
 
 
 def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int, match: bytes = MATCH_ALL) -> bytes:
-    """Ask for every rule of a table whose cookie, under the mask, is this, and that matches nothing beside a match."""
+    """Ask for every rule of a table whose cookie, under the mask, is this, and whose match is as narrow or narrower."""
     body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + match
     return _request(xid, OFPMP_FLOW, body)
 
