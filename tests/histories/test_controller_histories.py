@@ -9,15 +9,18 @@ import pytest
 from budget import seconds, some
 from played import run, world_after
 
-from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.pipeline import PURPOSE_MASK, Purpose
 from ryu_haslb.openflow.recovery import rule_reading
 from ryu_haslb.openflow.roles import mastership
 from ryu_haslb.openflow.roles.mastership import Mastership
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, match
 from ryu_haslb.openflow.wire.role import is_newer
+from ryu_haslb.openflow.wire.wire import OFPFC_DELETE
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
+from simulation.flow_mods import FlowMods
 from simulation.mutant_worlds import WORLDS
 from simulation.openflow import ROLE_SLAVE
 from simulation.parameters import Parameters
@@ -35,6 +38,23 @@ def rules(world: World) -> list[int]:
     """The cookies of all rules with our mark."""
     flows = [flow for table in world.switch.datapath.tables for flow in table]
     return [flow.cookie for flow in flows if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK]
+
+
+@pytest.mark.parametrize("rules_deleted", [0, 1, 3])
+def test_the_log_says_that_the_key_of_tags_is_lost(rules_deleted: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Its sessions are recovered, and no request finds them (docs/security.md, the tag of an NAI)."""
+    world = world_after(Parameters(seed=5, mobiles=20, idle=300, refresh=15.0, arrivals=5.0), 30.0)
+    world.controller.kill()
+    key = [flow for flow in world.switch.datapath.tables[0] if flow.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie]
+    for flow in key[:rules_deleted]:
+        deletion = FlowMod(OFPFC_DELETE, 0, flow.cookie, match=match({}))._replace(cookie_mask=2**64 - 1)
+        FlowMods(world.switch).execute(deletion.pack(1))
+    world.controller.start()
+    run(world, 60.0)
+    found = [each.getMessage() for each in caplog.records if "has lost the key" in each.getMessage()]
+    assert len(found) == (rules_deleted > 0)
+    assert all("of the 20 sessions that were found" in each for each in found)
+    assert len(world.controller.balancer.sessions) == 20 * (1 + (rules_deleted > 0)), "each mobile has a new one"
 
 
 @pytest.mark.parametrize("bundles", [True, False])

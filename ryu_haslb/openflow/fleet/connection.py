@@ -115,6 +115,8 @@ class Connection:
 
         A switch that reports no keys has none of our rules: it has lost them if it had any.
         """
+        reading = self._key_reading
+        self._switch.unrecovered.recovery.is_key_lost = reading is not None and reading.is_key_lost
         self._has_lost_rules = keys is not None and not keys
         self._has_earlier_rules = bool(keys)
         self._balancer.sessions.keys.adopt(keys or self._switch.unrecovered.remembered.keys, self.transport.id)

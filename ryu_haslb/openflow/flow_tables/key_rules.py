@@ -30,6 +30,8 @@ _NUMBERS = range(_FIRST_NUMBER, _FIRST_NUMBER + MAX_KEYS * _PARTS)
 _NUMBER_OF = {canonical_match(match_fields(no_packet(number))): number for number in _NUMBERS}
 #: Cookies of standing rules: no tag, no holder. PASS_OTHER is left out: it stays when a switch is retired.
 STANDING_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose is not Purpose.PASS_OTHER)
+#: Those of purposes that are younger than keys: where one of them is, there was a key.
+_YOUNGER_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose > Purpose.SESSION_KEY)
 
 
 def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
@@ -59,24 +61,30 @@ def holds_key(row: FlowStats) -> bool:
     return row.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie
 
 
+def shows_key(row: FlowStats) -> bool:
+    """Whether a version that hashes tags with a key has installed a rule."""
+    return holds_key(row) or row.cookie in _YOUNGER_COOKIES
+
+
 def key_number(row: FlowStats) -> Optional[int]:
     """The number that tells which part of which key a rule holds; None if its match is not one of ours."""
     return _NUMBER_OF.get(canonical_match(row.match))
 
 
 def keys_in(rows: Iterable[FlowStats]) -> list[bytes]:
-    """The keys that the rules of table 0 hold, the newest first. An incomplete key is left out."""
+    """The keys that the rules of table 0 hold, the newest first. An incomplete key is left out.
+
+    Where no key is complete, a standing rule shows that there are rules of ours, which may have tags without a key.
+    """
     parts: dict[int, bytes] = {}
     has_standing_rules = False
     for row in rows:
         has_standing_rules = has_standing_rules or row.cookie in STANDING_COOKIES
         if holds_key(row):
             parts[key_number(row) or 0] = (row.cookie >> 32).to_bytes(_PART_LENGTH, "big")
-    if not parts:
-        return [UNKEYED] if has_standing_rules else []
     keys = []
     for first in _NUMBERS[::_PARTS]:
         if all(first + part in parts for part in range(_PARTS)):
             key = b"".join(parts[first + part] for part in range(_PARTS))
             keys.append(key if any(key) else UNKEYED)
-    return keys
+    return keys or ([UNKEYED] if has_standing_rules else [])

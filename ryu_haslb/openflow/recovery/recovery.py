@@ -29,6 +29,7 @@ from enum import Enum, auto
 from itertools import islice
 from typing import Callable, Optional, Union
 
+from ryu_haslb.openflow.flow_tables.pipeline import PURPOSE_MASK, Purpose
 from ryu_haslb.openflow.recovery.contested import ContestedRules
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import Recalled
@@ -94,6 +95,8 @@ class Recovery:
         #: Whether the switch has a port, and it is up; known once the switch is served.
         self.is_port_usable: Callable[[int], bool] = lambda _: True
         self.reading = RuleReading(datapath_id, self._on_row, self._on_read, PACE)
+        #: Whether the switch has lost the key that the tags of its rules were hashed with.
+        self.is_key_lost = False
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._room = balancer.sessions.recovery_room
@@ -511,6 +514,16 @@ class Recovery:
         self._is_awaited = bool(self._pending)
         if self.recovered or self._pending:
             self._log(now)
+            if self.is_key_lost:
+                self._log_lost_key()
+
+    def _log_lost_key(self) -> None:
+        LOG.warning(
+            "Switch %016x has lost the key of its session tags: another controller or operator has deleted its "
+            "rules in table 0 (cookie 0x%x/0x%x), or another version wrote them. Mobiles with tags of this key get new "
+            "sessions, unless another switch has it; of the %d sessions that were found, theirs end when they are idle",
+            *(self._datapath_id, Purpose.SESSION_KEY.cookie, PURPOSE_MASK, self.recovered + self.pending),
+        )
 
     def _log(self, now: float) -> None:
         began_at = now if self._began_at is None else self._began_at

@@ -4,7 +4,8 @@
 
     MASTER -> ask for all rules in table 0 that bear our mark
               -> rules of the purpose SESSION_KEY  -> the keys that they hold
-              -> standing rules without such ones  -> an earlier version served the switch: UNKEYED
+              -> standing rules without such ones  -> an earlier version served the switch: UNKEYED;
+                                                      or its keys are lost, if one of those rules is younger than keys
               -> none, an error, or no reply       -> no keys
            -> serve, with the keys that result (:class:`ryu_haslb.slb.session_keys.SessionKeys`)
 """
@@ -13,7 +14,14 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.flow_tables.key_rules import STANDING_COOKIES, holds_key, ignores_normal, key_number, keys_in
+from ryu_haslb.openflow.flow_tables.key_rules import (
+    STANDING_COOKIES,
+    holds_key,
+    ignores_normal,
+    key_number,
+    keys_in,
+    shows_key,
+)
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
@@ -27,6 +35,7 @@ REPLY_TIMEOUT = 5.0
 class KeyReading:
     """Reads the memory rules of one switch, once.
 
+    ``is_key_lost``: whether tags were hashed with a key there that the switch does not have any more.
     ``conclude`` is called with the keys, or None if the switch did not report them; and with the digest of the switch's
     description, if an earlier run has seen that the switch ignores NORMAL.
     """
@@ -39,6 +48,8 @@ class KeyReading:
         self._heard_at = now
         self._rows: dict[object, FlowStats] = {}
         self._ignores_normal: Optional[int] = None
+        self._was_keyed = False
+        self.is_key_lost = False
         channel.transmit(flow_stats_request(self._xid, Table.CLASSIFIER, COOKIE_MARK, COOKIE_MARK_MASK))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -73,6 +84,7 @@ class KeyReading:
 
     def _keep(self, row: FlowStats) -> None:
         """Keep a row that shows a key, or that there are standing rules: one of each, as a reply may go on for ever."""
+        self._was_keyed = self._was_keyed or shows_key(row)
         if row.cookie in STANDING_COOKIES:
             self._rows[None] = row
         elif ignores_normal(row) is not None:
@@ -85,4 +97,5 @@ class KeyReading:
     def _end(self, is_whole: bool = False) -> None:
         self._xid = None
         keys = keys_in(self._rows.values())
+        self.is_key_lost = is_whole and self._was_keyed and not any(keys)
         self._conclude(keys if keys or is_whole else None, self._ignores_normal)

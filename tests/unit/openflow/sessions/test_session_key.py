@@ -10,9 +10,11 @@ from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServer
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH, ignores_normal_rule
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT, KeyReading
 from ryu_haslb.openflow.wire.flow_mod import match
+from ryu_haslb.slb.session import UNKEYED
 
 KEY = bytes(range(1, KEY_LENGTH + 1))
 #: The transaction id of the only request of a new connection.
@@ -61,6 +63,20 @@ def test_a_switch_that_does_not_answer_is_served_without_them() -> None:
         else:
             assert reader.reading.on_reply(XID, flow_stats_reply(FlowRow(1), xid=XID)[:-9], 0.0)
         assert reader.found == [None], step
+
+
+def test_a_key_is_lost_if_rules_that_are_younger_than_keys_are_there_without_it() -> None:
+    """Or with a part of it alone. Rules of an earlier version show none."""
+    rules = list(standing_rules(CONFIGURATION, 1, keys=[KEY]))
+    others = [rule for rule in rules if rule.purpose is not Purpose.SESSION_KEY]
+    earlier = [rule for rule in others if rule.purpose < Purpose.SESSION_KEY]
+    for found, is_lost in ((rules, False), (rules[1:], True), (others, True), (earlier, False), ([], False)):
+        reader = Reader()
+        rows = [FlowRow(each.cookie, match(each.match), table=each.table, priority=each.priority) for each in found]
+        assert reader.reading.on_reply(XID, flow_stats_reply(*rows, xid=XID), 0.0)
+        assert reader.reading.is_key_lost is is_lost
+        if is_lost:
+            assert reader.found == [[UNKEYED]], "the switch has rules of ours"
 
 
 def test_a_cancelled_reading_concludes_nothing() -> None:
