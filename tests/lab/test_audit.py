@@ -213,12 +213,15 @@ def test_rules_of_others_that_override_ours_are_reported_and_stay(bench: Bench) 
     text = "".join(f"cookie={FOREIGN:#x},{rule}\n" for rule in OVERRIDES)
     add = ["ovs-ofctl", "-O", "OpenFlow13", "--bundle", "add-flows", SWITCH, "-"]
     subprocess.run(add, input=text, text=True, check=True, capture_output=True)
-    wait_until(lambda: overriding(bench)[0] == len(OVERRIDES), lambda: f"all are found, not {overriding(bench)}")
-    assert f"cookie {FOREIGN:#x}, over '" in overriding(bench)[1]
-    assert bench.lab.log(CONTROLLER).count("override ours") == lines + 1
-    assert [flow.cookie for flow in bench.lab.flows()].count(FOREIGN) == len(OVERRIDES)
-    assert rules(bench) == before
-    ofctl("del-flows", SWITCH, f"cookie={FOREIGN:#x}/-1")
+    try:
+        wait_until(lambda: overriding(bench)[0] == len(OVERRIDES), lambda: f"all are found, not {overriding(bench)}")
+        assert f"cookie {FOREIGN:#x}, over '" in overriding(bench)[1]
+        # One line for each look that finds more. The rules may have come between its questions about two tables.
+        assert bench.lab.log(CONTROLLER).count("override ours") - lines in {1, 2}
+        assert [flow.cookie for flow in bench.lab.flows()].count(FOREIGN) == len(OVERRIDES)
+        assert rules(bench) == before
+    finally:
+        ofctl("del-flows", SWITCH, f"cookie={FOREIGN:#x}/-1")
     wait_until(lambda: overriding(bench) == (0, ""), "they are gone")
     assert bench.deliver(registration(MOBILES[0])) in REALS
 

@@ -143,12 +143,14 @@ def test_the_error_names_what_differs(lab: IpsecLab, changed: str, to: str, expe
     """One side's configuration is not the other's: which command to compare."""
     with no_leak(lab):
         charon.load(lab.vici(PDSN), translation(PDSN, PDSN_CONFIGURATION.replace(changed, to)))
-        clear(lab)
-        logged = len(lab.log(PDSN))
-        lab.command(PDSN, "wait crypto sa 1")
-        wait_until(lambda: f"l2tpmap-10-1: {expected}" in lab.log(PDSN)[logged:], "the log does not say so")
-        lab.await_told(PDSN, f"% l2tpmap-10-1: {expected}")
-        charon.load(lab.vici(PDSN), translation(PDSN))
+        try:
+            clear(lab)
+            logged = len(lab.log(PDSN))
+            lab.command(PDSN, "wait crypto sa 1")
+            wait_until(lambda: f"l2tpmap-10-1: {expected}" in lab.log(PDSN)[logged:], "the log does not say so")
+            lab.await_told(PDSN, f"% l2tpmap-10-1: {expected}")
+        finally:
+            charon.load(lab.vici(PDSN), translation(PDSN))
 
 
 def test_a_peer_that_does_not_answer_is_given_up_and_found_again(lab: IpsecLab) -> None:
