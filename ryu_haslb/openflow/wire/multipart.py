@@ -54,14 +54,19 @@ _LENGTH = Struct("!H")
 
 def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int, match: bytes = MATCH_ALL) -> bytes:
     """Ask for every rule of a table whose cookie, under the mask, is this, and whose match is as narrow or narrower."""
-    body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + match
-    return _request(xid, OFPMP_FLOW, body)
+    return _rules_request(OFPMP_FLOW, xid, table, cookie, cookie_mask, match)
 
 
 def rule_count_request(xid: int, table: int, cookie: int, cookie_mask: int, match: bytes = MATCH_ALL) -> bytes:
     """Ask how many rules the reply to :func:`flow_stats_request` would have."""
+    return _rules_request(OFPMP_AGGREGATE, xid, table, cookie, cookie_mask, match)
+
+
+def _rules_request(  # noqa: PLR0913, PLR0917 - what selects rules
+    kind: int, xid: int, table: int, cookie: int, cookie_mask: int, match: bytes
+) -> bytes:
     body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + match
-    return _request(xid, OFPMP_AGGREGATE, body)
+    return _request(xid, kind, body)
 
 
 def meter_stats_request(xid: int) -> bytes:
