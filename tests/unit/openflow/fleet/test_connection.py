@@ -229,6 +229,16 @@ def without_room(has_bundles: bool) -> tuple[Connected, list[str]]:
     return connected, before
 
 
+def require_former_rules(connected: Connected, before: list[str]) -> None:
+    """The switch goes on with the rules that it had before, and serves by them."""
+    seconds_pass(connected, 100)
+    assert connected.connection.is_serving
+    assert connected.switch.rejection == "OFPFMFC_TABLE_FULL"
+    assert rules_on(connected.fake) == before
+    connected.find_real()
+    assert len(connected.request()) == 1
+
+
 @pytest.mark.parametrize("has_bundles", [True, False])
 def test_a_switch_without_room_for_another_configuration_goes_on_with_the_rules_that_it_has(
     has_bundles: bool, caplog: pytest.LogCaptureFixture
@@ -236,12 +246,7 @@ def test_a_switch_without_room_for_another_configuration_goes_on_with_the_rules_
     """OFPFMFC_TABLE_FULL. The audit finds nothing to complain of meanwhile, and once there is room the rules come."""
     caplog.set_level("INFO")
     connected, before = without_room(has_bundles)
-    seconds_pass(connected, 100)
-    assert connected.connection.is_serving
-    assert connected.switch.rejection == "OFPFMFC_TABLE_FULL"
-    assert rules_on(connected.fake) == before
-    connected.find_real()
-    assert len(connected.request()) == 1
+    require_former_rules(connected, before)
     assert caplog.text.count("rejected the standing rules of the configuration in force (OFPFMFC_TABLE_FULL)") == 1
     assert caplog.text.count("standing rules are in place") == 1
     assert "restored" not in caplog.text
@@ -282,12 +287,7 @@ def test_a_balancer_that_starts_again_goes_on_with_the_rules_that_are_there() ->
     before = rules_on(connected.fake)
     connected.fake.rejects = lambda received: TABLE_FULL if adds_another(received) else None
     connected.start_again(OTHER_CONFIGURATION)
-    seconds_pass(connected, 100)
-    assert connected.connection.is_serving
-    assert connected.switch.rejection == "OFPFMFC_TABLE_FULL"
-    assert rules_on(connected.fake) == before
-    connected.find_real()
-    assert len(connected.request()) == 1
+    require_former_rules(connected, before)
     connected.fake.rejects = lambda _: None
     seconds_pass(connected, 61)
     assert not connected.switch.rejection
