@@ -147,7 +147,7 @@ def bench() -> Iterator[Bench]:
 
 @contextmanager
 def restarted(bench: Bench) -> Iterator[dict[str, int]]:
-    """The balancer ends as by a crash and starts anew, and nobody has connected; the tags of the honest mobiles."""
+    """The balancer crashes and starts again; no switch is connected yet. Yields the tags of the honest mobiles."""
     wait_until(lambda: all(bench.sessions()[name]["rule_at"] for name in HONEST), "the sessions have their rules")
     tags = {name: int(bench.sessions()[name]["nai_hash"], 16) >> COOKIE_MARK_BITS for name in HONEST}
     bench.disconnect()

@@ -34,8 +34,8 @@ def is_of(description: Description, makes: Collection[str]) -> bool:
 def reportable(description: Description, rules: int) -> Optional[int]:
     """How many rules of one table the switch can report, if it has room for so many in one message; None: any number.
 
-    CPqD's switch sends flow statistics in one message, whatever their length is. The relay that connects it to its
-    controllers (``ofprotocol``) reads 64 kB of a longer one at most, takes the rest for another message that makes no
-    sense, and begins anew: what it was sent meanwhile is lost, with each audit again.
+    CPqD's switch sends all flow statistics in one message, even if they are longer than 64 kB. The relay that connects
+    it to its controllers (``ofprotocol``) reads the first 64 kB only and takes the rest for another message. That makes
+    no sense, so it reconnects, and loses what it was sent meanwhile; the next audit has the same effect.
     """
     return rules if is_of(description, CPQD) else None

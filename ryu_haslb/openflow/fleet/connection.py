@@ -41,7 +41,7 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MAS
 LOG = logging.getLogger(__name__)
 
 #: Seconds without a barrier reply after which a connection is closed, so that the switch can connect again. A
-#: barrier request follows whatever is sent, and ends each question for the role, one a second (:mod:`..roles.arbiter`).
+#: barrier request follows all that is sent, and ends each question for the role, one a second (:mod:`..roles.arbiter`).
 #: Echo requests are not used for this, and the engine sends none by default.
 BARRIER_TIMEOUT = 15.0
 #: Session rules for which a switch may take a second longer: Open vSwitch without processor time was silent for 35 s
