@@ -107,7 +107,7 @@ class SwitchRow(SwitchFacts):
 
 def switches(sources: Sources) -> Iterator[SwitchRow]:
     """Every switch that is served, or was and is not forgotten."""
-    for switch in sources.switches.values():
+    for switch in list(sources.switches.values()):  # others may connect, or be forgotten, before the next row
         follower = switch.follower
         yield {
             "datapath": f"{switch.datapath_id:016x}",

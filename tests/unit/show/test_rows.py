@@ -18,6 +18,7 @@ from ryu_haslb.show.dfp import DFP_AGENT, DFP_AGENTS
 from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
 from ryu_haslb.show.report import Report
 from ryu_haslb.show.statistics import STATISTICS, statistics
+from ryu_haslb.show.switches import switches
 from ryu_haslb.show.vservers import vservers
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
@@ -154,3 +155,13 @@ def test_a_real_server_that_cannot_be_reached_is_shown_so() -> None:
     lines = [line.split() for line in REALS.text(REALS.rows(application.sources)) if line is not None]
     assert lines[0][-2:] == ["conns", "reachable"]
     assert [line[-1] for line in lines[2:]] == ["yes", "no"]
+
+
+def test_a_table_of_switches_goes_on_while_others_connect() -> None:
+    """A long table is printed in pieces, and other work has its turn in between."""
+    application = Application()
+    served = {number: Switch(number, application.configuration, application.bench.balancer) for number in (1, 2)}
+    rows = switches(application.sources._replace(switches=served))
+    assert next(rows)["datapath"] == f"{1:016x}"
+    served[3] = Switch(3, application.configuration, application.bench.balancer)
+    assert [row["datapath"] for row in rows] == [f"{2:016x}"]
