@@ -14,7 +14,7 @@ from ryu_haslb.errors import HaslbError
 from ryu_haslb.show.redundancy import standing_by
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.farm import ServerFarm
-from ryu_haslb.slb.real import key_of
+from ryu_haslb.slb.real import RealServer, key_of
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: What happens to one session, and to several.
@@ -54,12 +54,13 @@ def consequences(sources: Sources, after: Configuration) -> Iterator[Optional[st
     if text is not None:
         yield f"{text}: the sessions that end or move are not counted here"
         return
-    for server in list(sources.balancer.virtual_servers.values()):
-        ending = _ending(server, after, sources.balancer.sessions.count_of(server))
-        if ending is None:
-            yield from _moving(sources, server, after)
-        elif ending:
-            yield ending
+    endings = {
+        server: _ending(server, after, sources.balancer.sessions.count_of(server))
+        for server in sources.balancer.virtual_servers.values()
+    }
+    moving = _moving(sources, [server for server, ending in endings.items() if ending is None], after)
+    yield from filter(None, endings.values())
+    yield from moving
     for farm in list(sources.balancer.farms.values()):
         yield from _emptying(farm, after)
         yield None
@@ -87,19 +88,26 @@ def _ending(server: VirtualServer, after: Configuration, count: int) -> Optional
     return f"virtual server {server.name} {reason}: {effect}" if count else ""
 
 
-def _moving(sources: Sources, server: VirtualServer, after: Configuration) -> Iterator[Optional[str]]:
+def _moving(sources: Sources, servers: list[VirtualServer], after: Configuration) -> Iterator[Optional[str]]:
     """The sessions whose real server leaves the farm. They are looked through only if there are such."""
-    farm = server.farm
-    kept = set(map(key_of, after.farms[farm.name].reals))
-    if not any(real.sessions and real.key not in kept for real in farm.reals):
-        return
-    leaving: Counter[str] = Counter()
-    for sessions in sources.balancer.sessions.slices_of(server, _SESSIONS_PER_STEP):
-        leaving.update(session.real.name for session in sessions if session.real.key not in kept)
+    kept = {server: set(map(key_of, after.farms[server.farm.name].reals)) for server in servers}
+    leaving = {
+        (server, real)
+        for server in servers
+        for real in server.farm.reals
+        if real.sessions and real.key not in kept[server]
+    }
+    return _counted(sources, leaving) if leaving else iter(())
+
+
+def _counted(sources: Sources, leaving: set[tuple[VirtualServer, RealServer]]) -> Iterator[Optional[str]]:
+    counts: Counter[tuple[VirtualServer, RealServer]] = Counter()
+    for sessions in sources.balancer.sessions.slices(_SESSIONS_PER_STEP):
+        counts.update(filter(leaving.__contains__, ((each.virtual_server, each.real) for each in sessions)))
         yield None
-    for name, count in sorted(leaving.items()):
+    for (server, real), count in sorted(counts.items(), key=lambda each: (each[0][0].name, each[0][1].name)):
         moving = _sessions(count, _MOVE, f" of virtual server {server.name}")
-        yield f"real server {name} of farm {farm.name} is removed: {moving}"
+        yield f"real server {real.name} of farm {real.farm_name} is removed: {moving}"
 
 
 def _emptying(farm: ServerFarm, after: Configuration) -> Iterator[str]:

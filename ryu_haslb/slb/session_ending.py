@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from itertools import chain
 from typing import Callable
 
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.session import Session, StaleRule
 from ryu_haslb.slb.session_table import SessionTable
-from ryu_haslb.slb.shards import MAX_UNDIVIDED
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Of some sessions, those that are not forgotten.
@@ -63,7 +61,7 @@ class SessionEnding:
 
     def close_all(self, servers: Iterable[VirtualServer]) -> list[Session]:
         """Close and return the sessions of these virtual servers."""
-        ended = [session for server in servers for session in chain(*self._sessions.slices_of(server, MAX_UNDIVIDED))]
+        ended = [session for server in servers for session in self._sessions.of_server(server)]
         self.close_live(ended)
         return ended
 

@@ -1,14 +1,13 @@
 """Which sessions an operator means: the filters of ``show``, ``clear``, ``debug`` and HTTP, and how they are applied.
 
-The session of a mobile is looked up in the session table. For all other filters every session of the virtual servers
-that can have one is looked at, slice by slice, since there may be a million.
+The session of a mobile is looked up in the session table. For all other filters every session is looked at, slice by
+slice, since there may be a million.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
-from itertools import chain
 from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
@@ -71,7 +70,8 @@ class SessionFilter(NamedTuple):
     ) -> Iterator[list[Session]]:
         """The sessions that are selected, in slices: a step looks at ``limit`` sessions at most, and may find none.
 
-        Between two steps sessions may begin and end. With a ``page``, they are those behind a tag, in a fixed order.
+        Between two steps sessions may begin and end; one that lives all the time is selected once. With a ``page``, they
+        are those behind a tag, in a fixed order.
         """
         conditions = [*self._conditions()]
         has_all = _all_of(conditions) if conditions else None
@@ -85,10 +85,7 @@ class SessionFilter(NamedTuple):
             pairs = ((server, mobile) for server in servers for mobile in self.mobiles)
             found = [each for pair in pairs if (each := table.with_identity(*pair)) is not None]
             return iter([found if page is None else page.of(found)])
-        if page is not None:
-            return table.in_order(page.after, limit)
-        wanted = (server for server in servers if self.vserver in (None, server.name))
-        return chain.from_iterable(table.slices_of(server, limit) for server in wanted)
+        return table.slices(limit) if page is None else table.in_order(page.after, limit)
 
     def _conditions(self) -> Iterator[Callable[[Session], bool]]:
         """A condition for each property but the mobile."""

@@ -51,17 +51,20 @@ class SessionTable:
         return self._by_tag.values()
 
     def slices(self, limit: int) -> Iterator[list[Session]]:
-        """Every live session, in lists of ``limit`` at most. Between two of them sessions may begin and end."""
+        """Every live session, in lists of ``limit`` at most. Between two of them sessions may begin and end.
+
+        One that lives all the time is in them once: they are made by tag, which a session keeps. Its identity changes
+        when its mobile claims it.
+        """
         return self._by_tag.slices(limit)
 
     def in_order(self, after: Optional[int], limit: int) -> Iterator[list[Session]]:
         """The live sessions whose tags are behind this one (None: all) in the order of :func:`.place_of`, in slices."""
         return self._by_tag.in_order(after, limit)
 
-    def slices_of(self, server: VirtualServer, limit: int) -> Iterator[list[Session]]:
-        """The live sessions of one virtual server, in the same way; none of one that was removed meanwhile."""
-        sessions = self._by_identity.get(server)
-        return iter(()) if sessions is None else sessions.slices(limit)
+    def of_server(self, server: VirtualServer) -> list[Session]:
+        """The live sessions of one virtual server."""
+        return list(self._by_identity[server].values())
 
     def count_of(self, server: VirtualServer) -> int:
         """The number of live sessions of one virtual server; 0 of one that was removed meanwhile."""

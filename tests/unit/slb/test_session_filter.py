@@ -73,7 +73,6 @@ def test_the_session_of_a_mobile_is_looked_up_without_looking_at_others(monkeypa
         return iter(())
 
     monkeypatch.setattr(SessionTable, "slices", all_sessions)
-    monkeypatch.setattr(SessionTable, "slices_of", all_sessions)
     monkeypatch.setattr(SessionTable, "in_order", all_sessions)
     wanted = SessionFilter(mobiles=[ANNA])
     assert [len(each) for each in made.balancer.select(wanted, 500)] == [1]
@@ -137,3 +136,20 @@ def test_pages_have_each_session_that_lives_all_the_time_once(count: int) -> Non
         made.new_sessions(40, start=count + 40 * number)
     assert len(seen) == len(set(seen))
     assert staying <= set(seen)
+
+
+@pytest.mark.parametrize("wanted", [EVERY_SESSION, SessionFilter(vserver="MIPSLB")], ids=["all", "of a virtual server"])
+@pytest.mark.parametrize("count", [300, MAX_UNDIVIDED + 300], ids=["small", "divided"])
+def test_a_session_that_its_mobile_claims_meanwhile_is_selected_once(wanted: SessionFilter, count: int) -> None:
+    """After a takeover a recovered session gets its identity with the next request; it is listed before and after."""
+    made = Bench(1)
+    mobiles = [f"user{number}@example.org" for number in range(count)]
+    for mobile in mobiles:
+        made.balancer.recover(made.server, tag_of(VIRTUAL.packed, b"\x01" + mobile.encode()), made.reals[0], made.now)
+    seen: list[Session] = []
+    for found in made.balancer.select(wanted, 50):
+        seen += found
+        for mobile in mobiles[:60]:
+            made.request(mobile)
+        del mobiles[:60]
+    assert len(seen) == len(set(seen)) == count
