@@ -64,6 +64,13 @@ def test_an_engine_that_ends_by_itself_is_a_failure(tmp_path: Path) -> None:
     assert "the OpenFlow engine has ended, which must not happen; exiting with status 1" in log
 
 
+def test_what_the_engine_imports_is_left_to_no_collection_and_all_else_is_collected() -> None:
+    """Also for the other applications of ``ryu-manager``, which know nothing of it."""
+    script = "import gc, ryu_haslb.manager as m; m.prepare(); print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["True", "True"]
+
+
 def test_a_start_does_not_import_setuptools() -> None:
     """Ryu imports distutils. Up to Python 3.11 that is Python's own; setuptools would take 50 ms of each start."""
     script = "import sys, ryu_haslb.manager as m; m.prepare(); import ryu_haslb.app; print(*sys.modules)"
