@@ -143,6 +143,15 @@ class Members:
             if info.name != name and info.is_leading and at > since:
                 yield info
 
+    def former_leaders(self) -> set[str]:
+        """The members whose rows say that they lead, while that of another one says so with a newer generation.
+
+        They were killed, hang or are cut off, and cannot change their rows; switches reject what they send.
+        """
+        leading = [info for info, _ in self._seen.values() if info.is_leading]
+        newest = max((info.generation for info in leading), default=0)
+        return {info.name for info in leading if info.generation < newest}
+
     def is_forgotten(self, row: Columns, now: float) -> bool:
         """Whether a row is to be deleted: its member is absent for long, or it cannot be true."""
         found = self._seen.get(str(row["name"]))

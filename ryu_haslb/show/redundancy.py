@@ -14,7 +14,10 @@ from ryu_haslb.show.report import Report, as_table
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.table import Column
 
-ClusterState = Annotated[str, Values(enum=tuple(state.value for state in MemberState))]
+#: The state of a member that cannot say that it leads no more.
+FORMER_LEADER = "former_leader"
+_STATES = tuple(state.value for state in MemberState)
+ClusterState = Annotated[str, Values(enum=_STATES)]
 
 
 class RedundancyRow(TypedDict):
@@ -46,7 +49,11 @@ class MemberRow(TypedDict):
     member: Annotated[str, "Name of the member."]
     present: Annotated[bool, "Whether it is there: it has changed its row in the last 16 s."]
     silent: Annotated[Seconds, "Since it has changed its row, which each member that is there does every 5 s."]
-    state: ClusterState
+    state: Annotated[
+        str,
+        Values(enum=(*_STATES, FORMER_LEADER)),
+        "What it said last that it is; former_leader: that it led, while another one leads with a newer generation.",
+    ]
     generation: Annotated[Count, "The generation with which it leads, or led last."]
     version: Annotated[str, "Version of its software."]
     url: Annotated[str, "Where its HTTP server listens; empty if it has none."]
@@ -116,13 +123,13 @@ def members(sources: Sources) -> Iterator[MemberRow]:
         return
     known = sources.member.members
     now = time.monotonic()
-    present = {each.name for each in known.present(now)}
+    present, former = {each.name for each in known.present(now)}, known.former_leaders()
     for each in known.all():
         yield {
             "member": each.name,
             "present": each.name in present,
             "silent": round(known.silent_for(each.name, now), 1),
-            "state": each.state,
+            "state": FORMER_LEADER if each.name in former else each.state,
             "generation": each.generation,
             "version": each.version,
             "url": each.url,
@@ -180,7 +187,7 @@ MEMBERS = Report(
         Column("member", "member", 16),
         Column("present", "present", 9),
         Column("silent", "silent", 8),
-        Column("state", "state", 10),
+        Column("state", "state", 15),
         Column("version", "version", 9),
         Column("sessions", "sessions", 10),
         Column("switches", "switches", 10),

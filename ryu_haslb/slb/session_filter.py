@@ -70,8 +70,8 @@ class SessionFilter(NamedTuple):
     ) -> Iterator[list[Session]]:
         """The sessions that are selected, in slices: a step looks at ``limit`` sessions at most, and may find none.
 
-        Between two steps sessions may begin and end; one that lives all the time is selected once. With a ``page``, they
-        are those behind a tag, in a fixed order.
+        Between two steps sessions may begin and end; one that lives all the time is selected once. With a ``page``,
+        they are those behind a tag, in a fixed order.
         """
         conditions = [*self._conditions()]
         has_all = _all_of(conditions) if conditions else None

@@ -98,3 +98,15 @@ def test_a_hand_over_is_refused_where_no_member_would_serve_as_many_switches(
     assert line is not None
     assert line.startswith(answer)
     assert member.leadership.is_resigning is (not line.startswith("%"))
+
+
+def test_no_two_members_are_shown_as_leader_after_one_was_killed() -> None:
+    """Its row stays as it was, and counts as that of a member that is there for 16 s."""
+    application = Application()
+    application.member = member = leading_member()
+    own, other = member.members.all()
+    killed = replace(other, state="leader", generation=own.generation)
+    member.members.on_rows([replace(own, generation=own.generation + 1).row(), killed.row()], time.monotonic())
+    lines = [line.split() for line in execute(application, ["show", "redundancy", "members"]).lines if line]
+    assert [line[0] for line in lines if "leader" in line] == [own.name]
+    assert [line[0] for line in lines if "former_leader" in line] == [other.name]
