@@ -31,7 +31,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES
-from ryu_haslb.openflow.doubt.replies import copying_rules
+from ryu_haslb.openflow.doubt.copied_replies import copying_rules
 from ryu_haslb.openflow.flow_tables.key_rules import ignores_normal_rule
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import (
@@ -157,7 +157,7 @@ def _standing_row(rule: Rule) -> Row:
     cookie, why = f"{rule.purpose.cookie:#x}", purpose_name(rule.purpose)
     if rule.purpose is Purpose.IGNORES_NORMAL:
         cookie = f"24 bits of a hash followed by {rule.purpose.cookie:08x}"
-    if rule.purpose is Purpose.SESSION_KEY:
+    if rule.purpose is Purpose.TAG_KEY:
         cookie = f"24 bits of the key followed by {rule.purpose.cookie:08x}"
     if rule.purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE):
         cookie = f"24 bits of a number followed by {rule.purpose.cookie:08x}"

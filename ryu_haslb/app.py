@@ -22,7 +22,7 @@ from typing import Any, Callable, Optional
 import eventlet
 import eventlet.queue
 
-from ryu_haslb import log_buffer, log_limit, shutdown
+from ryu_haslb import log_buffer, log_limit, stop_deadline
 from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.cluster.member import RELEASE_TIMEOUT
 from ryu_haslb.cluster.membership import Membership
@@ -45,7 +45,7 @@ from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
-from ryu_haslb.openflow.sockets.unserved import Unserved
+from ryu_haslb.openflow.sockets.unserved_connections import Unserved
 from ryu_haslb.show import state_log
 from ryu_haslb.show.overload_log import OverloadLog
 from ryu_haslb.show.sources import Sources
@@ -279,7 +279,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """Record the signal for the next tick: it may interrupt eventlet's hub, which loses what is spawned then."""
         if number != signal.SIGHUP and not self._is_stopping:
             self._is_stopping = True
-            shutdown.exit_after(SHUTDOWN_TIMEOUT, self.close)
+            stop_deadline.exit_after(SHUTDOWN_TIMEOUT, self.close)
         self._signals.append(number)
 
     def _reload(self) -> None:

@@ -46,8 +46,8 @@ class Switch:
 
     ``fleet`` are all switches of this balancer by their datapath ids. ``on_taken_over`` is called when the sessions
     that this balancer has followed are to be recovered. ``home`` is the IP address of its first connection.
-    ``has_keys`` says whether the session keys that it stores are known (:mod:`.session_key`). ``arp_metered`` counts
-    the ARP requests for virtual addresses that its meter has dropped.
+    ``has_keys`` says whether the keys of tags that it stores are known (:mod:`.tag_key_reading`). ``arp_metered``
+    counts the ARP requests for virtual addresses that its meter has dropped.
 
     ``record`` holds the results of a ``switch-test`` on record. ``switching_source`` says what has decided how the
     switch forwards, ``normal_seen`` what the counters of its ports have shown about that. ``served_since`` is the time

@@ -11,9 +11,9 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.recovery_room import RecoveryRoom
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import UNKEYED, Session, next_tag, recovered_identity, tag_of
-from ryu_haslb.slb.session_keys import SessionKeys
 from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, RECOVERED, SessionLimit
 from ryu_haslb.slb.shards import Shards
+from ryu_haslb.slb.tag_keys import TagKeys
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
@@ -33,7 +33,7 @@ class SessionTable:
     def __init__(self, key: bytes = UNKEYED) -> None:
         self.limit = SessionLimit()
         self.recovery_room = RecoveryRoom()
-        self.keys = SessionKeys(key)
+        self.keys = TagKeys(key)
         self._by_identity: dict[VirtualServer, Shards[bytes, Session]] = {}
         self._by_tag: Shards[int, Session] = Shards()
         self._recovered = 0

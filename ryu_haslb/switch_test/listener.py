@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple, Optional
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.sockets.screening import State
-from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved
+from ryu_haslb.openflow.sockets.unserved_connections import HANDSHAKE_TIMEOUT, Unserved
 from ryu_haslb.openflow.wire.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.wire.wire import MalformedMessage, hello_failed
 from ryu_haslb.switch_test.bench import Identity

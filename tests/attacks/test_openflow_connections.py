@@ -16,7 +16,7 @@ from balancer_process import free_port
 from bench import wait_until
 from socket_switch import SocketSwitch
 
-from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, MAX_UNSERVED_OF_PEER
+from ryu_haslb.openflow.sockets.unserved_connections import HANDSHAKE_TIMEOUT, MAX_UNSERVED_OF_PEER
 
 STRANGERS = 1000
 

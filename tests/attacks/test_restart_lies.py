@@ -29,7 +29,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import Purpose, session_match
 from ryu_haslb.openflow.wire import flow_mod, wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 pytestmark = pytest.mark.lab
 
@@ -38,7 +38,7 @@ HONEST = [f"honest-{number}@isp.com" for number in range(9)]
 NODES = list(REALS)
 STRANGERS_ID, PORT = 0xBAD, 5
 _ARP_REQUEST = bytes.fromhex("08060001080006040001")
-_KEY_COOKIE = Purpose.SESSION_KEY.cookie.to_bytes(4, "big")
+_KEY_COOKIE = Purpose.TAG_KEY.cookie.to_bytes(4, "big")
 
 
 class Stranger:

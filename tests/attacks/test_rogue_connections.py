@@ -18,7 +18,7 @@ from balancer_process import free_port
 from secured import secured_with
 
 from haslb_lab.runner.waiting import wait_until
-from ryu_haslb.openflow.sockets.handshake_limit import HANDSHAKE_BURST, MAX_HANDSHAKE_RATE
+from ryu_haslb.openflow.sockets.handshake_rate import HANDSHAKE_BURST, MAX_HANDSHAKE_RATE
 
 ROGUES = 1000
 #: Rogues that do not all come at once, but in so many bursts.

@@ -45,7 +45,7 @@ def test_the_log_says_that_the_key_of_tags_is_lost(rules_deleted: int, caplog: p
     """Its sessions are recovered, and no request finds them (docs/security.md, the tag of an NAI)."""
     world = world_after(Parameters(seed=5, mobiles=20, idle=300, refresh=15.0, arrivals=5.0), 30.0)
     world.controller.kill()
-    key = [flow for flow in world.switch.datapath.tables[0] if flow.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie]
+    key = [flow for flow in world.switch.datapath.tables[0] if flow.cookie & PURPOSE_MASK == Purpose.TAG_KEY.cookie]
     for flow in key[:rules_deleted]:
         deletion = FlowMod(OFPFC_DELETE, 0, flow.cookie, match=match({}))._replace(cookie_mask=2**64 - 1)
         FlowMods(world.switch).execute(deletion.pack(1))

@@ -94,9 +94,9 @@ def test_a_signal_to_end_removes_the_control_socket_and_is_no_failure(
 
 _STUCK = """
 import signal, socket, sys, time
-from ryu_haslb import shutdown
+from ryu_haslb import stop_deadline
 def on_signal(number, frame):
-    shutdown.exit_after(0.2, lambda: print("cleaned up", flush=True))
+    stop_deadline.exit_after(0.2, lambda: print("cleaned up", flush=True))
 signal.signal(signal.SIGTERM, on_signal)
 print("ready", flush=True)
 {stuck}

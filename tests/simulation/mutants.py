@@ -68,7 +68,7 @@ MUTANTS: dict[str, Mutant] = {
         "configuration.faildetect_numclients",
     ),
     "a reply is credited to another real server": Mutant(
-        "openflow/doubt/replies.py",
+        "openflow/doubt/copied_replies.py",
         "self._balancer.record_reply(real, session",
         "self._balancer.record_reply(next((e for e in farm.reals if e is not real), real), session",
     ),

@@ -6,7 +6,7 @@ The first of these that is known decides how the switch forwards traffic that is
     rejected      the switch rejects rules with output to NORMAL, alone or after one to CONTROLLER: learn
     switch_test   a test of the same switch is on record (:mod:`.switch_records`)
     make          its description names one that is known to ignore NORMAL: learn
-    counters      the counters of its ports have shown it (:mod:`.silent_normal`), while it had the same description
+    counters      the counters of its ports have shown it (:mod:`.normal_check`), while it had the same description
     default       normal
 """
 

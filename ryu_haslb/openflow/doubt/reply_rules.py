@@ -17,7 +17,7 @@ from typing import Optional
 
 from ryu_haslb.openflow.delivery.backoff import Backoff
 from ryu_haslb.openflow.delivery.transactions import Transactions
-from ryu_haslb.openflow.doubt.replies import RealRules, Replies
+from ryu_haslb.openflow.doubt.copied_replies import RealRules, Replies
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule

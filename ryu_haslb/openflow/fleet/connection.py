@@ -4,7 +4,7 @@ A switch outlives its connections (:mod:`.switch`). What belongs to one connecti
 
     ask      role and lease (:mod:`.mastership`): another balancer serves the switch -> wait
     follow   in a cluster: the session rules and keys on the switch, while another member serves it (:mod:`.follower`)
-    keys     the keys of session tags that are on the switch (:mod:`.session_key`)
+    keys     the keys of session tags that are on the switch (:mod:`.tag_key_reading`)
     serve    meters and standing rules are installed, audited and restored (:mod:`.installation`)
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
     stop     the application ends: requests are discarded; send the session rules that wait, await their confirmation
@@ -30,7 +30,7 @@ from ryu_haslb.openflow.roles.arbiter import Arbiter, Role
 from ryu_haslb.openflow.roles.fencing import FencedMastership
 from ryu_haslb.openflow.roles.lease import holder_id
 from ryu_haslb.openflow.roles.mastership import Mastership
-from ryu_haslb.openflow.sessions.session_key import KeyReading
+from ryu_haslb.openflow.sessions.tag_key_reading import KeyReading
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire

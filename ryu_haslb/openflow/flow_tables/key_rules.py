@@ -4,7 +4,7 @@ A key stands in the cookies of rules that match no packet (:func:`.no_packet`): 
 bits each. They are installed, audited and retired as all other standing rules are.
 
 One further such rule holds 24 bits of a hash of the switch's description, if that was seen to ignore NORMAL
-(:mod:`.silent_normal`). A switch that takes its place has no such rule, or another description.
+(:mod:`.normal_check`). A switch that takes its place has no such rule, or another description.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 _PART_LENGTH, _PARTS = 3, 3
 #: Bytes of a key.
@@ -31,7 +31,7 @@ _NUMBER_OF = {canonical_match(match_fields(no_packet(number))): number for numbe
 #: Cookies of standing rules: no tag, no holder. PASS_OTHER is left out: it stays when a switch is retired.
 STANDING_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose is not Purpose.PASS_OTHER)
 #: Those of purposes that are younger than keys: where one of them is, there was a key.
-_YOUNGER_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose > Purpose.SESSION_KEY)
+_YOUNGER_COOKIES = frozenset(purpose.cookie for purpose in Purpose if purpose > Purpose.TAG_KEY)
 
 
 def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
@@ -43,7 +43,7 @@ def key_rules(keys: Iterable[bytes]) -> Iterator[Rule]:
         padded = key.ljust(KEY_LENGTH, b"\0")
         for part in range(_PARTS):
             data = int.from_bytes(padded[part * _PART_LENGTH : (part + 1) * _PART_LENGTH], "big")
-            yield Rule(Purpose.SESSION_KEY, no_packet(_FIRST_NUMBER + number * _PARTS + part), data=data)
+            yield Rule(Purpose.TAG_KEY, no_packet(_FIRST_NUMBER + number * _PARTS + part), data=data)
 
 
 def ignores_normal_rule(description: int) -> Rule:
@@ -58,7 +58,7 @@ def ignores_normal(row: FlowStats) -> Optional[int]:
 
 def holds_key(row: FlowStats) -> bool:
     """Whether it is the row of a rule that holds a part of a key."""
-    return row.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie
+    return row.cookie & PURPOSE_MASK == Purpose.TAG_KEY.cookie
 
 
 def shows_key(row: FlowStats) -> bool:

@@ -120,7 +120,7 @@ class Purpose(IntEnum):
     PUNT_ECHO = 16
     PASS_REPLY = 17
     COPY_REPLY = 18
-    SESSION_KEY = 19
+    TAG_KEY = 19
     PUNT_ARP_ANSWER = 20
     PASS_ARP_STORM = 21
     DROP_ARP_STORM = 22
@@ -185,7 +185,7 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PASS_OTHER: Entry(Table.CLASSIFIER, 0, Action.PASS),
     Purpose.PUNT_SESSION_MISS: Entry(Table.SESSIONS, 1, Action.PUNT),
     Purpose.PASS_REPLY: Entry(Table.CLASSIFIER, 1, Action.PASS_AND_GOTO_REPLIES),
-    Purpose.SESSION_KEY: Entry(Table.CLASSIFIER, 1, Action.DROP),
+    Purpose.TAG_KEY: Entry(Table.CLASSIFIER, 1, Action.DROP),
     Purpose.IGNORES_NORMAL: Entry(Table.CLASSIFIER, 1, Action.DROP),
     Purpose.COPY_REPLY: Entry(Table.REPLIES, 1, Action.PUNT, metered=True),
     Purpose.FLOOD_UNKNOWN: Entry(Table.DESTINATIONS, 1, Action.FLOOD_AND_GOTO_SOURCES),
@@ -208,7 +208,7 @@ LEARNED_PURPOSES = frozenset({Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE, Pur
 #: The purposes of the rules that stay when the balancer retires: without them the switch would forward nothing.
 STAYING_PURPOSES = frozenset({Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED})
 #: The purposes of the rules that match no packet, and hold something for the next balancer in their cookies.
-MEMORY_PURPOSES = frozenset({Purpose.SESSION_KEY, Purpose.IGNORES_NORMAL})
+MEMORY_PURPOSES = frozenset({Purpose.TAG_KEY, Purpose.IGNORES_NORMAL})
 MEMORY_COOKIES = frozenset(purpose.cookie for purpose in MEMORY_PURPOSES)
 #: The bits of a cookie that show the purpose of a rule with data: all but the data. A tag sets bit 57.
 PURPOSE_MASK = 0xFF000000FFFFFFFF

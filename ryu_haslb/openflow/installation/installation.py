@@ -26,8 +26,8 @@ from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.capabilities.known_makes import MISCOUNTS_METERS, is_of
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
+from ryu_haslb.openflow.capabilities.normal_check import NormalCheck
 from ryu_haslb.openflow.capabilities.self_description import Reported, SelfDescription
-from ryu_haslb.openflow.capabilities.silent_normal import NormalCheck
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.delivery.accepted_rules import Accepted
 from ryu_haslb.openflow.delivery.transactions import Transactions
@@ -46,7 +46,7 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 LOG = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import MEMORY_COOKIES, PURPOSE_MASK
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerEvent, FollowerState
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
-from ryu_haslb.openflow.sessions.session_key import KeyReading
+from ryu_haslb.openflow.sessions.tag_key_reading import KeyReading
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_monitor import (

@@ -522,7 +522,7 @@ class Recovery:
             "Switch %016x has lost the key of its session tags: another controller or operator has deleted its "
             "rules in table 0 (cookie 0x%x/0x%x), or another version wrote them. Mobiles with tags of this key get new "
             "sessions, unless another switch has it; of the %d sessions that were found, theirs end when they are idle",
-            *(self._datapath_id, Purpose.SESSION_KEY.cookie, PURPOSE_MASK, self.recovered + self.pending),
+            *(self._datapath_id, Purpose.TAG_KEY.cookie, PURPOSE_MASK, self.recovered + self.pending),
         )
 
     def _log(self, now: float) -> None:

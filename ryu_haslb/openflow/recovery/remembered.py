@@ -22,7 +22,7 @@ from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.session_view import Budget, RuleTarget, SessionView
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 
 class Recalled(NamedTuple):

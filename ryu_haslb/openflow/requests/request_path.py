@@ -6,7 +6,7 @@ A packet-in carries the cookie of the rule that caused it, and the cookie names 
     PUNT_SESSION_MISS            a request was returned to a session rule that is gone: forward it, install the rule
     any, from port CONTROLLER    a packet-out of ours was punted again: drop it
     PUNT_ECHO                    a ping of a virtual address: reply
-    COPY_REPLY                   a reply of a real server in doubt (:mod:`.replies`)
+    COPY_REPLY                   a reply of a real server in doubt (:mod:`.copied_replies`)
     PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
     PUNT_PROBE_REPLY             a real server answers a probe (:mod:`.probes.questions`)
     any other                    a request that came from the wire
@@ -27,7 +27,7 @@ from typing import Final, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.delivery.table_output import PROBE_TAG, TableOutput
-from ryu_haslb.openflow.doubt.replies import Replies
+from ryu_haslb.openflow.doubt.copied_replies import Replies
 from ryu_haslb.openflow.flow_tables.pipeline import REPLY_PURPOSES, Purpose, chassis_address
 from ryu_haslb.openflow.learning.table import Learning
 from ryu_haslb.openflow.neighbours.adjacencies import Adjacencies

@@ -3,8 +3,8 @@
 ::
 
     accept -> TLS handshake, with --ctl-privkey -> OpenFlow handshake -> served
-              '---- 10 s in all, and limited in number (:mod:`.unserved`) ----'
-              limited in rate (:mod:`.handshake_limit`)
+              '---- 10 s in all, and limited in number (:mod:`.unserved_connections`) ----'
+              limited in rate (:mod:`.handshake_rate`)
 
 A connection that has to make room for another one, or has taken too long, is only shut down: the green thread that
 serves it finds the end of its stream and cleans up.
@@ -24,9 +24,9 @@ import eventlet
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.openflow.sockets import tls
 from ryu_haslb.openflow.sockets.channel import SwitchChannel, SwitchListener
-from ryu_haslb.openflow.sockets.handshake_limit import HandshakeLimit
+from ryu_haslb.openflow.sockets.handshake_rate import HandshakeLimit
 from ryu_haslb.openflow.sockets.transport import Transport, shut_down
-from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved, peer_of
+from ryu_haslb.openflow.sockets.unserved_connections import HANDSHAKE_TIMEOUT, Unserved, peer_of
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pytest
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.openflow.audit import overriding as module
 from ryu_haslb.openflow.audit.overriding import Look, Overriding, guards_of
-from ryu_haslb.openflow.doubt.replies import copying_rules
+from ryu_haslb.openflow.doubt.copied_replies import copying_rules
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule, chassis_address
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule, as_sent
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules

@@ -17,7 +17,7 @@ from ryu_haslb import engine
 from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
-from ryu_haslb.openflow.sockets.unserved import Unserved
+from ryu_haslb.openflow.sockets.unserved_connections import Unserved
 
 HELLO = message(ofp.OFPT_HELLO, 1)
 

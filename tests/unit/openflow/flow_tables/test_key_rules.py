@@ -25,7 +25,7 @@ from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.wire.flow_mod import match
 from ryu_haslb.openflow.wire.multipart import flow_stats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, UNKEYED
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 KEYS = st.binary(min_size=KEY_LENGTH, max_size=KEY_LENGTH).filter(any)
 KEY = bytes(range(1, KEY_LENGTH + 1))
@@ -67,7 +67,7 @@ def test_no_rule_of_a_key_looks_like_that_of_a_session_or_matches_a_packet(keys:
     (IEEE 802.3, section 3.2.3), and a switch that ignores metadata does not ignore that."""
     rules = list(key_rules(keys))
     for rule in rules:
-        assert rule.cookie & PURPOSE_MASK == Purpose.SESSION_KEY.cookie
+        assert rule.cookie & PURPOSE_MASK == Purpose.TAG_KEY.cookie
         assert not rule.cookie >> 57 & 1
         assert bytes.fromhex(str(rule.match["eth_src"]).replace(":", ""))[0] & 1
     assert len({rule.match["eth_src"] for rule in rules}) == len(rules)

@@ -13,7 +13,7 @@ import pytest
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow.doubt.replies import copying_rules
+from ryu_haslb.openflow.doubt.copied_replies import copying_rules
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.pipeline import (
     FIRST_METER,
@@ -108,7 +108,7 @@ def removals() -> Iterator[bytes]:
     """All standing rules but those by which the switch forwards. Some have data in bits 32 to 55; a tag sets bit 57."""
     staying = {Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED}
     tables = {
-        Purpose.SESSION_KEY: 0,
+        Purpose.TAG_KEY: 0,
         Purpose.FORWARD_LEARNED: 3,
         Purpose.KNOWN_SOURCE: 4,
         Purpose.LEARN_NOTHING: 4,

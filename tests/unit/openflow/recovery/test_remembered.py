@@ -12,9 +12,9 @@ from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.recovery.session_view import Budget, RuleTarget
 from ryu_haslb.openflow.roles.arbiter import Role
-from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT
+from ryu_haslb.openflow.sessions.tag_key_reading import REPLY_TIMEOUT
 from ryu_haslb.openflow.wire.wire import OFPMP_FLOW
-from ryu_haslb.slb.session_keys import MAX_KEYS
+from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 
 def lose_rules(led: Led, *members: Member) -> None:

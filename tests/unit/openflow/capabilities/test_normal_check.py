@@ -7,7 +7,7 @@ from typing import Optional
 
 import pytest
 
-from ryu_haslb.openflow.capabilities.silent_normal import (
+from ryu_haslb.openflow.capabilities.normal_check import (
     MAX_READINGS,
     MAX_WINDOWS,
     PACKETS,

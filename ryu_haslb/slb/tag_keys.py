@@ -3,7 +3,7 @@
 A tag is a hash of the mobile's identity. A sender who could compute tags could also find two NAIs with one tag, and so
 claim the session of another mobile after a restart. So each balancer has a secret key of its own. The rules on a switch
 bear tags, and outlive the balancer: so the key is on the switch as well
-(:mod:`ryu_haslb.openflow.sessions.session_key`), and the balancer that serves it next adopts that key::
+(:mod:`ryu_haslb.openflow.sessions.tag_key_reading`), and the balancer that serves it next adopts that key::
 
     the first switch has a key               -> it becomes the key of new tags here
     it has none, but rules of our kind       -> an earlier version served it: its tags are hashed without a key
@@ -26,7 +26,7 @@ from ryu_haslb.slb.session import UNKEYED
 MAX_KEYS: Final = 4
 
 
-class SessionKeys:
+class TagKeys:
     """The keys in use. Iteration yields ``current``, the key of new tags, and then those of earlier tags."""
 
     def __init__(self, key: bytes = UNKEYED) -> None:

@@ -1,6 +1,6 @@
 """How many TLS handshakes one peer may begin: each costs the event loop some milliseconds. Pure.
 
-Connections beyond the limit wait for their turn, in no order, within the limits of :mod:`.unserved`.
+Connections beyond the limit wait for their turn, in no order, within the limits of :mod:`.unserved_connections`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ MAX_PEERS = 4096
 
 
 class HandshakeLimit:
-    """A token bucket for each peer (:func:`.unserved.peer_of`)."""
+    """A token bucket for each peer (:func:`.unserved_connections.peer_of`)."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}

@@ -7,7 +7,7 @@ from farm_builder import VIRTUAL, Bench
 
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import UNKEYED, tag_of
-from ryu_haslb.slb.session_keys import MAX_KEYS, SessionKeys
+from ryu_haslb.slb.tag_keys import MAX_KEYS, TagKeys
 
 OURS, OTHER = b"our own key", b"another key"
 
@@ -20,7 +20,7 @@ def test_the_tag_of_an_nai_cannot_be_computed_without_the_key() -> None:
 
 def test_the_first_switch_decides_about_the_key() -> None:
     """Its rules bear tags of that key, so that it needs no other."""
-    keys = SessionKeys(OURS)
+    keys = TagKeys(OURS)
     keys.adopt([OTHER], 1)
     assert list(keys) == [OTHER]
     keys.adopt([b"third"], 1)
@@ -28,20 +28,20 @@ def test_the_first_switch_decides_about_the_key() -> None:
 
 
 def test_a_switch_without_keys_leaves_ours() -> None:
-    keys = SessionKeys(OURS)
+    keys = TagKeys(OURS)
     keys.adopt([], 1)
     keys.adopt([OTHER], 1)
     assert list(keys) == [OURS, OTHER]
 
 
 def test_tags_without_a_key_are_of_an_earlier_version_and_are_no_example() -> None:
-    keys = SessionKeys(OURS)
+    keys = TagKeys(OURS)
     keys.adopt([UNKEYED], 1)
     assert list(keys) == [OURS, UNKEYED]
 
 
 def test_a_second_restart_finds_all_keys_and_only_so_many() -> None:
-    keys = SessionKeys(b"fresh")
+    keys = TagKeys(b"fresh")
     keys.adopt([OURS, OTHER, UNKEYED], 1)
     assert list(keys) == [OURS, OTHER, UNKEYED]
     keys.adopt([b"4", b"5", OTHER], 2)
@@ -51,7 +51,7 @@ def test_a_second_restart_finds_all_keys_and_only_so_many() -> None:
 
 def test_the_keys_of_a_switch_are_pushed_out_by_no_other() -> None:
     """A host that passes for a switch can report any keys, again and again."""
-    keys = SessionKeys(b"fresh")
+    keys = TagKeys(b"fresh")
     keys.adopt([b"a stranger's"], 0xBAD)
     keys.adopt([OURS, OTHER, UNKEYED], 1)
     for number in range(9):

@@ -12,7 +12,7 @@ from ryu_haslb.configuration.model import Configuration, ServerFarm, VirtualServ
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH, ignores_normal_rule
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
-from ryu_haslb.openflow.sessions.session_key import REPLY_TIMEOUT, KeyReading
+from ryu_haslb.openflow.sessions.tag_key_reading import REPLY_TIMEOUT, KeyReading
 from ryu_haslb.openflow.wire.flow_mod import match
 from ryu_haslb.slb.session import UNKEYED
 
@@ -68,8 +68,8 @@ def test_a_switch_that_does_not_answer_is_served_without_them() -> None:
 def test_a_key_is_lost_if_rules_that_are_younger_than_keys_are_there_without_it() -> None:
     """Or with a part of it alone. Rules of an earlier version show none."""
     rules = list(standing_rules(CONFIGURATION, 1, keys=[KEY]))
-    others = [rule for rule in rules if rule.purpose is not Purpose.SESSION_KEY]
-    earlier = [rule for rule in others if rule.purpose < Purpose.SESSION_KEY]
+    others = [rule for rule in rules if rule.purpose is not Purpose.TAG_KEY]
+    earlier = [rule for rule in others if rule.purpose < Purpose.TAG_KEY]
     for found, is_lost in ((rules, False), (rules[1:], True), (others, True), (earlier, False), ([], False)):
         reader = Reader()
         rows = [FlowRow(each.cookie, match(each.match), table=each.table, priority=each.priority) for each in found]

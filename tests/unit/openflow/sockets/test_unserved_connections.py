@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved, peer_of
+from ryu_haslb.openflow.sockets.unserved_connections import HANDSHAKE_TIMEOUT, Unserved, peer_of
 
 
 def full() -> Unserved[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_haslb.openflow.sockets.handshake_limit import HANDSHAKE_BURST, MAX_HANDSHAKE_RATE, MAX_PEERS, HandshakeLimit
+from ryu_haslb.openflow.sockets.handshake_rate import HANDSHAKE_BURST, MAX_HANDSHAKE_RATE, MAX_PEERS, HandshakeLimit
 
 
 def test_a_peer_that_floods_is_held_to_its_rate_and_others_are_not() -> None:

@@ -3,11 +3,11 @@
 ::
 
     MASTER -> ask for all rules in table 0 that bear our mark
-              -> rules of the purpose SESSION_KEY  -> the keys that they hold
+              -> rules of the purpose TAG_KEY  -> the keys that they hold
               -> standing rules without such ones  -> an earlier version served the switch: UNKEYED;
                                                       or its keys are lost, if one of those rules is younger than keys
               -> none, an error, or no reply       -> no keys
-           -> serve, with the keys that result (:class:`ryu_haslb.slb.session_keys.SessionKeys`)
+           -> serve, with the keys that result (:class:`ryu_haslb.slb.tag_keys.TagKeys`)
 """
 
 from __future__ import annotations
