@@ -99,6 +99,12 @@ class Member:
         """When it began to lead (ISO 8601, UTC)."""
         return shown(self._database.leader_since, MAX_NAME_LENGTH)
 
+    def former_leaders(self) -> set[str]:
+        """The members that cannot change what they have said: that they lead (:meth:`.Members.former_leaders`)."""
+        view = self._database.view
+        has_led = view.leader and not view.is_impossible
+        return self.members.former_leaders(view.leader, view.generation) if has_led else set()
+
     @property
     def is_connected(self) -> bool:
         """Whether the database is connected."""

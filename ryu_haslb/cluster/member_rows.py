@@ -143,14 +143,13 @@ class Members:
             if info.name != name and info.is_leading and at > since:
                 yield info
 
-    def former_leaders(self) -> set[str]:
-        """The members whose rows say that they lead, while that of another one says so with a newer generation.
+    def former_leaders(self, leader: str, generation: int) -> set[str]:
+        """The members whose rows say that they lead, while the database has another leader with a newer generation.
 
         They were killed, hang or are cut off, and cannot change their rows; switches reject what they send.
         """
         leading = [info for info, _ in self._seen.values() if info.is_leading]
-        newest = max((info.generation for info in leading), default=0)
-        return {info.name for info in leading if info.generation < newest}
+        return {info.name for info in leading if info.name != leader and info.generation < generation}
 
     def is_forgotten(self, row: Columns, now: float) -> bool:
         """Whether a row is to be deleted: its member is absent for long, or it cannot be true."""

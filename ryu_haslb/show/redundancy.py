@@ -123,7 +123,7 @@ def members(sources: Sources) -> Iterator[MemberRow]:
         return
     known = sources.member.members
     now = time.monotonic()
-    present, former = {each.name for each in known.present(now)}, known.former_leaders()
+    present, former = {each.name for each in known.present(now)}, sources.member.former_leaders()
     for each in known.all():
         yield {
             "member": each.name,
