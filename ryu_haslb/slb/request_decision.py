@@ -3,7 +3,7 @@
 ::
 
     client denied, or a real server named that the farm does not have   -> drop
-    a real server is named, and the mobile is at another one            -> there; no session begins or changes
+    a real server is named, and the mobile is at another one            -> there; the session moves if its own is gone
     lifetime 0                                                          -> where the mobile is, or was last
     the mobile has a session            -> its real server, or another one: unreachable, failed, or out of service
     its last session is remembered      -> the same real server, if it can be (:mod:`.abandoned_attempts`)
@@ -79,7 +79,7 @@ class RequestDecision:
             if not reals:
                 return self._drop(DropReason.UNKNOWN_HOME_AGENT)
             named = server.farm.named(reals, None if session is None else session.real)
-            if session is not None and named is not session.real:
+            if session is not None and named is not session.real and not _follows(session, named, request):
                 return self._deliver(request, named)
         if request.lifetime == 0:
             return self._deregister(request, session, named, now)
@@ -200,7 +200,7 @@ class RequestDecision:
         now: float,
         before: SessionState = SessionState.ESTABLISHED,
     ) -> Verdict:
-        """A further request of a session. ``named`` is the session's real server if the request names it."""
+        """A further request of a session. ``named``: the real server that it names, the session's or its next one."""
         statistics = self.statistics
         statistics.retries += 1
         is_counted = session.record_request(request.identification, request.lifetime, named is not None, now)
@@ -289,3 +289,11 @@ class RequestDecision:
     def _notify(self, event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
         for listener in self.listeners:
             listener(event, before, after, session)
+
+
+def _follows(session: Session, named: RealServer, request: Request) -> bool:
+    """Whether the session moves to the real server that a request names: it would leave its own with any request."""
+    real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
+    if request.lifetime == 0 or (datapath_id in real.reachable_from and farm.keeps(real)):
+        return False
+    return datapath_id in named.reachable_from and farm.keeps(named) and not named.is_full

@@ -12,6 +12,7 @@ from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 from ryu_haslb.configuration.model import ClientRule
 from ryu_haslb.mobile_ip.identity import nai_identity
 from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.request import Request, make_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
 
@@ -135,6 +136,41 @@ def test_a_request_that_names_another_home_agent_goes_there_and_does_not_move_th
     bench.now += 0.5
     assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed)) == "-", "not in service"
     assert bench.letter(bench.request("anna@example.org")) == "A"
+
+
+@pytest.mark.parametrize("why", ["unreachable", "failed", "out of the farm"])
+def test_a_session_whose_real_server_is_gone_moves_to_the_one_that_its_mobile_names(why: str) -> None:
+    """RFC 5944 section 3.6.1.2: there the mobile gets its binding, and its next attempt, which names none, finds it."""
+    bench = Bench(1, 1, 1)
+    bench.request("anna@example.org")
+    if why == "unreachable":
+        bench.reals[0].reachable_from.clear()
+    elif why == "failed":
+        bench.reals[0].health = Health.FAILED
+    else:
+        farm = bench.server.farm
+        farm.configure(replace(farm.configuration, reals=farm.configuration.reals[1:]))
+    bench.now += 20.0
+    assert bench.letter(bench.request("anna@example.org", home_agent=address(3).packed)) == "C"
+    assert bench.letter(bench.request("anna@example.org")) == "C"
+    assert [real.sessions for real in bench.reals] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("obstacle", ["deregistration", "full", "failed"])
+def test_no_session_moves_to_a_named_real_server_that_cannot_have_it(obstacle: str) -> None:
+    bench = Bench(1, 1, 1, maxconns=1)
+    session = bench.request("anna@example.org").session
+    bench.reals[0].reachable_from.clear()
+    if obstacle == "full":
+        assert bench.new_sessions(2) == "BC"
+    elif obstacle == "failed":
+        bench.reals[2].health = Health.FAILED
+    verdict = bench.request(
+        "anna@example.org", home_agent=address(3).packed, lifetime=0 if obstacle == "deregistration" else 600
+    )
+    assert (bench.letter(verdict), verdict.session) == ("C", None)
+    assert session is not None
+    assert session.real is bench.reals[0]
 
 
 def test_a_session_that_has_run_out_begins_anew_where_the_request_asks_to_go() -> None:
