@@ -28,7 +28,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table, udp
 from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, bundle, match
-from ryu_haslb.slb.session import cookie_of, tag_of
+from ryu_haslb.slb.session_tag import cookie_of, tag_of
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 VIRTUAL_ADDRESS = "10.1.1.10"

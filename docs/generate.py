@@ -53,7 +53,7 @@ from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS
 from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS
 from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.health import HEALTH_TRANSITIONS
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session_tag import COOKIE_MARK
 
 HERE = Path(__file__).parent
 EXAMPLE = Configuration(

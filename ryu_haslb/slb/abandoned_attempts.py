@@ -17,7 +17,8 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import MAX_PAUSE, Session, recovered_identity
+from ryu_haslb.slb.session import MAX_PAUSE, Session
+from ryu_haslb.slb.session_tag import recovered_identity
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Attempts that are remembered; the oldest are forgotten first.

@@ -17,11 +17,12 @@ from ryu_haslb.slb.probing import Probing
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.request_decision import RequestDecision
-from ryu_haslb.slb.session import UNKEYED, Session
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_ending import SessionEnding
 from ryu_haslb.slb.session_filter import Page, SessionFilter
 from ryu_haslb.slb.session_limit import limit_of
 from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.session_tag import UNKEYED
 from ryu_haslb.slb.statistics import Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 

@@ -10,8 +10,9 @@ from typing import Final, Optional
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.recovery_room import RecoveryRoom
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import UNKEYED, Session, next_tag, recovered_identity, tag_of
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, RECOVERED, SessionLimit
+from ryu_haslb.slb.session_tag import UNKEYED, next_tag, recovered_identity, tag_of
 from ryu_haslb.slb.shards import Shards
 from ryu_haslb.slb.tag_keys import TagKeys
 from ryu_haslb.slb.virtual_server import VirtualServer

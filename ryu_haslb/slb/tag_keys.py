@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session_tag import UNKEYED
 
 #: Keys of one switch, and former keys of all switches, that are remembered; of older ones no session can be recovered.
 MAX_KEYS: Final = 4

@@ -17,8 +17,8 @@ from ryu_haslb.language import values
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 from ryu_haslb.mobile_ip.identity import identities_of_text
 from ryu_haslb.show.clients import Order
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from ryu_haslb.slb.session_filter import Page, SessionFilter
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 Schema = dict[str, Any]
 

@@ -32,7 +32,8 @@ from ryu_haslb.openflow.wire import flow_mod, wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.openflow.wire.ports import MAX_PORTS
 from ryu_haslb.openflow.wire.wire import output
-from ryu_haslb.slb.session import COOKIE_MARK_MASK, RETRANSMISSION_INTERVAL, cookie_of
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.session_tag import COOKIE_MARK_MASK, cookie_of
 
 #: Mobiles that have registered before the liars come.
 HONEST = [f"honest-{number}@isp.com" for number in range(6)]

@@ -28,7 +28,7 @@ from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH, key_rules
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, session_match
 from ryu_haslb.openflow.wire import flow_mod, wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 pytestmark = pytest.mark.lab

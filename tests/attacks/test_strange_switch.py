@@ -25,7 +25,7 @@ from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 pytestmark = pytest.mark.lab
 

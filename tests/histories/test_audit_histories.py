@@ -13,7 +13,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, PURPOSE_MASK, R
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
 from simulation.flow_table import Flow
 from simulation.parameters import Parameters

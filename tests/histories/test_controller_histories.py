@@ -17,8 +17,8 @@ from ryu_haslb.openflow.wire.flow_mod import FlowMod, match
 from ryu_haslb.openflow.wire.role import is_newer
 from ryu_haslb.openflow.wire.wire import OFPFC_DELETE
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.faults import Fault
 from simulation.flow_mods import FlowMods
 from simulation.mutant_worlds import WORLDS

@@ -16,7 +16,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import udp_match
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
 from ryu_haslb.openflow.wire.multipart import FlowStats, rule_count_request
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session_tag import COOKIE_MARK
 from simulation.flow_mods import FlowMods
 from simulation.flow_table import MalformedError
 from simulation.parameters import Parameters

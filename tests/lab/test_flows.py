@@ -30,7 +30,7 @@ from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 pytestmark = pytest.mark.lab
 

@@ -37,7 +37,7 @@ from twin_switches import (
     to_table,
 )
 
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 pytestmark = pytest.mark.lab
 

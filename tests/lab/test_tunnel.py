@@ -28,7 +28,7 @@ from tunnelled import (
 
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 pytestmark = pytest.mark.lab
 

@@ -7,7 +7,7 @@ from functools import partial
 from random import Random
 
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, dispatch_address
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session_tag import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire
 from simulation.packet import PROTOCOL_UDP, tag_of, tagged, untagged

@@ -18,7 +18,7 @@ from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session_tag import UNKEYED
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
 from simulation.process import Process

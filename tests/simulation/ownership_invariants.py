@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.settling import SETTLE_TIME
 from simulation.switch import SimulatedSwitch
 from simulation.violation import ViolationError

@@ -16,7 +16,7 @@ from typing import Optional
 
 from ryu_haslb.openflow.recovery.recovery import Status
 from ryu_haslb.slb.health import Health
-from ryu_haslb.slb.session import tag_of
+from ryu_haslb.slb.session_tag import tag_of
 from simulation.mobiles import MAX_BACKOFF, RETRY_TIME
 from simulation.parameters import VIRTUALS
 from simulation.real_watch import Look, RealWatch

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.datapath import OFPAT_SET_FIELD
 from simulation.flow_table import Flow

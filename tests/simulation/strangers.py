@@ -16,7 +16,7 @@ from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.screening import State, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.openflow.wire.errors import ProtocolError
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.mobile_ip import Registration, request
 from simulation.openflow import (

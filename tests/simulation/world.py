@@ -14,7 +14,7 @@ from math import inf
 from random import Random
 from typing import Union
 
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.cabling import Cabling
 from simulation.clock import Clock
 from simulation.controller import Controller

@@ -22,7 +22,7 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.multipart import flow_stats_request
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch

@@ -25,7 +25,7 @@ from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire.flow_mod import ONF_EXPERIMENTER_ID
 from ryu_haslb.openflow.wire.role import ONF_ET_ROLE_STATUS
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 
 #: Every type of OpenFlow 1.3 to 1.5, and some that do not exist.
 TYPES = (*range(37), 99, 255)

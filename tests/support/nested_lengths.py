@@ -18,7 +18,7 @@ from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire.flow_mod import ONF_EXPERIMENTER_ID
 from ryu_haslb.openflow.wire.wire import HEADER
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 
 _MULTIPART = 16
 _SET_FIELD = 25

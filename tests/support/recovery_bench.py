@@ -12,7 +12,8 @@ from ryu_haslb.openflow.flow_tables.pipeline import Table, chassis_address, sess
 from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
 from ryu_haslb.openflow.recovery.recovery import Recovery
 from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, Session, tag_of
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, tag_of
 
 MACS = (bytes.fromhex("020000000051"), bytes.fromhex("020000000052"))
 TO_A, TO_B = (

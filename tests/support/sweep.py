@@ -29,7 +29,7 @@ from statistics_replies import FlowRow
 
 from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.wire.flow_mod import ONF_EXPERIMENTER_ID
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 
 #: Bytes of each type without what may follow (OpenFlow 1.3.5, section 7); 8 for those that are not here.
 FIXED_SIZES = {

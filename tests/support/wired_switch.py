@@ -22,7 +22,8 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import Session, cookie_of, tag_of
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_tag import cookie_of, tag_of
 
 VIRTUAL = IPv4Address("10.1.1.10")
 REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))

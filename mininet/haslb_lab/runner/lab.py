@@ -33,7 +33,7 @@ from haslb_lab.runner.flows import Flow, parse_flows
 from haslb_lab.runner.network import OPENFLOW, LabNetwork, marked_environment
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 OPENFLOW_PORT = 6653
 #: The module of the balancer, as the engine is to run it.

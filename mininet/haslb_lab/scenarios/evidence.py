@@ -16,7 +16,7 @@ from haslb_lab.runner.lab import Lab
 from haslb_lab.runner.waiting import CHECK_INTERVAL
 from haslb_lab.scenarios.overheard import Message, encrypted, messages
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Table
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Seconds until everything that was sent is counted and captured.
 _SETTLE_TIMEOUT = 60

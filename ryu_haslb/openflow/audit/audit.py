@@ -44,7 +44,7 @@ from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.wire.multipart import FlowStats, options_of
 from ryu_haslb.openflow.wire.rule_parts import canonical_match
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 #: Rules that one look removes, or remembers until the second one.
 MAX_RULES = 1000

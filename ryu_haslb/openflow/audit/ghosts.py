@@ -13,7 +13,7 @@ from typing import Protocol
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more, options_of
 from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)
 

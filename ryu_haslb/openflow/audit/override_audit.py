@@ -42,7 +42,7 @@ from ryu_haslb.openflow.wire.multipart import (
 )
 from ryu_haslb.openflow.wire.rule_parts import canonical_match
 from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, MalformedMessage, Value
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
 

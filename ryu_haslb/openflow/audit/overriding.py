@@ -24,7 +24,7 @@ from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.rule_parts import forwards, masked_values
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: The purposes of the standing rules without which requests do not reach a home agent, or reach it unprotected. A rule
 #: that overrides several is reported by the first.

@@ -16,8 +16,9 @@ from ryu_haslb.openflow.flow_tables.rule_messages import has_tag
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: The number of the slice of rules with our mark and no tag; it is read first.
 UNTAGGED = -1

@@ -33,7 +33,7 @@ from ryu_haslb.openflow.wire.multipart import flow_packets, flow_stats_request, 
 from ryu_haslb.openflow.wire.packet import numbered_packet_out
 from ryu_haslb.openflow.wire.ports import MAX_PORTS
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Packets that are sent to ALL, and to NORMAL.
 PACKETS = 20

@@ -36,7 +36,7 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.ports import PortChange
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
 
 LOG = logging.getLogger(__name__)
 

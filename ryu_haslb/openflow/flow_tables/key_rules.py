@@ -16,7 +16,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import PURPOSE_MASK, Purpose, Rule,
 from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.rule_parts import canonical_match
-from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
+from ryu_haslb.slb.session_tag import COOKIE_MARK, UNKEYED
 from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 _PART_LENGTH, _PARTS = 3, 3

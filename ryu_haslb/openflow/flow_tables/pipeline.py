@@ -59,9 +59,9 @@ copies its replies to the controller (:mod:`.reply_rules`). The copies have a ta
 packet of its rule, and must not drop the reply. The rule in table 0 has the lowest priority above the table-miss rule,
 so that rules of others still decide about the packets that they match.
 
-Everything that we install has :data:`~ryu_haslb.slb.session.COOKIE_MARK` in bits 0 to 15 of its cookie; nothing else on
-the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16 to 63:
-cookie, match and actions are enough to recover the session after a restart (``recovery.py``).
+Everything that we install has :data:`~ryu_haslb.slb.session_tag.COOKIE_MARK` in bits 0 to 15 of its cookie; nothing
+else on the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16
+to 63: cookie, match and actions are enough to recover the session after a restart (``recovery.py``).
 
 ``standing_rules.py`` derives a switch's standing rules from the configuration, ``rule_messages.py`` makes messages of
 them. ``docs/flows.md`` explains them to operators; its table is generated from this data.
@@ -78,7 +78,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, Value
-from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED, cookie_of
+from ryu_haslb.slb.session_tag import COOKIE_MARK, UNKEYED, cookie_of
 
 #: Chassis addresses start with these three bytes; the other three come from the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"

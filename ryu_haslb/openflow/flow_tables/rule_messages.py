@@ -37,7 +37,8 @@ from ryu_haslb.openflow.wire.flow_mod import (
     with_xid,
 )
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 _EXACT_COOKIE: Final = 0xFFFFFFFFFFFFFFFF
@@ -284,7 +285,7 @@ def delivery_actions(rewrites: Mapping[str, wire.Value], port: int, vlan: Option
 class SessionRule(NamedTuple):
     """The rule of one session: its tag at a virtual address and port, and the actions that lead to its real server.
 
-    Its cookie follows from the tag (:func:`~ryu_haslb.slb.session.cookie_of`).
+    Its cookie follows from the tag (:func:`~ryu_haslb.slb.session_tag.cookie_of`).
     """
 
     tag: int

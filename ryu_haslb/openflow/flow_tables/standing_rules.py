@@ -27,7 +27,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
 from ryu_haslb.openflow.packets import arp
 from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
 from ryu_haslb.openflow.wire.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session_tag import UNKEYED
 
 Match = dict[str, Value]
 

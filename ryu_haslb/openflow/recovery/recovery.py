@@ -40,7 +40,8 @@ from ryu_haslb.openflow.wire.rule_parts import last_output
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)

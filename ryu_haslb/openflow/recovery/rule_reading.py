@@ -26,7 +26,7 @@ from ryu_haslb.openflow.wire.multipart import (
     table_stats_request,
 )
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, COOKIE_MARK_MASK, cookie_of
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS, COOKIE_MARK_MASK, cookie_of
 
 LOG = logging.getLogger(__name__)
 

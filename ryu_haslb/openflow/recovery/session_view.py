@@ -14,7 +14,7 @@ from typing import Optional
 from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.rule_parts import fields_behind_tag, without_max_len, without_source
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: Targets that are remembered of one switch: real servers, times the ways in which the rules of one were written; and
 #: of all switches.

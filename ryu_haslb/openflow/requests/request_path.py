@@ -53,7 +53,7 @@ from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.

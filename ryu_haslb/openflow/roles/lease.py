@@ -17,7 +17,7 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match_fields, match_of
 from ryu_haslb.openflow.wire.multipart import FlowStats, flow_ages, flow_stats_request
 from ryu_haslb.openflow.wire.rule_parts import canonical_match
-from ryu_haslb.slb.session import COOKIE_MARK, cookie_of
+from ryu_haslb.slb.session_tag import COOKIE_MARK, cookie_of
 
 #: The cookie of the lease without its holder.
 LEASE_COOKIE = cookie_of(0xFE)

@@ -27,7 +27,8 @@ from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.sessions.rule_room import RuleRoom
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
 

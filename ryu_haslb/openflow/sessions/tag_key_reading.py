@@ -26,7 +26,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Seconds without a part of the reply after which the switch is served without the keys of an earlier run.
 REPLY_TIMEOUT = 5.0

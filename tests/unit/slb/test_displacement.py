@@ -9,7 +9,7 @@ from farm_builder import ANY, SWITCH, Bench, Verdict, address
 
 from ryu_haslb.configuration.model import Drain
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import tag_of
+from ryu_haslb.slb.session_tag import tag_of
 
 PDSN, FLOODER, OTHER = "15.1.1.51", "15.6.6.6", "15.7.7.7"
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.mobile_ip.identity import identities_of_text, nai_identity
-from ryu_haslb.slb.session import Session, tag_of
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_filter import EVERY_SESSION, Page, SessionFilter, UnknownObjectError
 from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.session_tag import tag_of
 from ryu_haslb.slb.shards import MAX_UNDIVIDED
 
 ANNA = b"\x01anna@isp"

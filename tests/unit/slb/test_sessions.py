@@ -14,7 +14,7 @@ from ryu_haslb.mobile_ip.identity import nai_identity
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.request import Request, make_request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
 
 
 def test_a_mobile_keeps_its_real_behind_every_client_address() -> None:

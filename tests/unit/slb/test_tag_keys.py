@@ -6,7 +6,7 @@ import pytest
 from farm_builder import VIRTUAL, Bench
 
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import UNKEYED, tag_of
+from ryu_haslb.slb.session_tag import UNKEYED, tag_of
 from ryu_haslb.slb.tag_keys import MAX_KEYS, TagKeys
 
 OURS, OTHER = b"our own key", b"another key"

@@ -9,7 +9,7 @@ from ryu_haslb.openflow.audit.extraneous import MAX_RULES, MAX_SUSPECTED, Extran
 from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session_tag import COOKIE_MARK
 
 
 def row(match: bytes) -> FlowStats:

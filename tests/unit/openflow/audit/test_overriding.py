@@ -19,7 +19,7 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions, goto_table, match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.wire import Value
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session_tag import COOKIE_MARK
 
 CONFIGURATION = """\
 ip slb serverfarm F

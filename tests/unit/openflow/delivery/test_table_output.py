@@ -9,7 +9,7 @@ from wired_switch import PORTS, VIRTUAL, Wired, goes_to
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import tag_of
+from ryu_haslb.slb.session_tag import tag_of
 
 
 def test_requests_of_a_switch_that_cannot_output_to_table_are_forwarded_by_packet_out() -> None:

@@ -23,7 +23,7 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import packet, wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session_tag import UNKEYED
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},

@@ -24,7 +24,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.wire.flow_mod import match
 from ryu_haslb.openflow.wire.multipart import flow_stats
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, UNKEYED
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, UNKEYED
 from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 KEYS = st.binary(min_size=KEY_LENGTH, max_size=KEY_LENGTH).filter(any)

@@ -16,7 +16,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
     Table,
     session_match,
 )
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 
 def test_every_purpose_has_its_place_in_the_pipeline() -> None:

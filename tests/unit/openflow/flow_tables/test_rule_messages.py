@@ -30,7 +30,7 @@ from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.flow_tables.standing_rules import client_rules, standing_rules
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, UNKEYED
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS, UNKEYED
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 CONFIGURATION = Configuration(

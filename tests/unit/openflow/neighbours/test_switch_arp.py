@@ -19,7 +19,8 @@ from ryu_haslb.openflow.neighbours.arp_probing import (
 from ryu_haslb.openflow.neighbours.arp_storm_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL
 from ryu_haslb.openflow.neighbours.discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 
 @pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_FROM_REAL])

@@ -41,7 +41,7 @@ from ryu_haslb.openflow.wire.flow_monitor import (
     ONFFME_DELETED,
     ONFFME_MODIFIED,
 )
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 
 VIRTUAL = "10.1.1.10"
 TO_A, TO_B = (

@@ -13,7 +13,7 @@ from ryu_haslb.openflow.recovery.recovery import PACE, Recovery, Status
 from ryu_haslb.openflow.recovery.rule_reading import COUNT_TIMEOUT, REPLY_TIMEOUT
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.multipart import flow_stats_request, table_stats_request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 
 def test_the_number_of_rules_is_asked_for_first_and_few_rules_at_once() -> None:

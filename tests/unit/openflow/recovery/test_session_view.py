@@ -9,7 +9,7 @@ from ryu_haslb.openflow.recovery import session_view
 from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
 from ryu_haslb.openflow.wire import flow_mod, wire
 from ryu_haslb.openflow.wire.multipart import flow_stats
-from ryu_haslb.slb.session import cookie_of
+from ryu_haslb.slb.session_tag import cookie_of
 
 MATCH = flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
 

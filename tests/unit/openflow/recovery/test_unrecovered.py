@@ -11,7 +11,7 @@ from wired_switch import REALS, VIRTUAL, Wired, goes_to
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.session import tag_of
+from ryu_haslb.slb.session_tag import tag_of
 
 TABLE_FULL = wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL
 

@@ -13,8 +13,8 @@ from ryu_haslb.openflow.sessions import reinstallation
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
 from ryu_haslb.openflow.switch import ROLE_REPLY_TIMEOUT
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from ryu_haslb.slb.session_filter import EVERY_SESSION
+from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 
 def kinds_of(messages: list[bytes]) -> list[int]:

@@ -14,7 +14,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.sessions.tag_key_reading import REPLY_TIMEOUT, KeyReading
 from ryu_haslb.openflow.wire.flow_mod import match
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session_tag import UNKEYED
 
 KEY = bytes(range(1, KEY_LENGTH + 1))
 #: The transaction id of the only request of a new connection.

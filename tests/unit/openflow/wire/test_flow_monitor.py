@@ -28,7 +28,7 @@ from ryu_haslb.openflow.wire.flow_monitor import (
     read_monitor_notice,
 )
 from ryu_haslb.openflow.wire.wire import MalformedMessage
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
 
 #: What Open vSwitch 3.1 sent to a slave: what was there, an addition, a modification, a deletion, an abbreviation.
 INITIAL = bytes.fromhex(
