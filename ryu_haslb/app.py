@@ -27,6 +27,7 @@ from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.cluster.member import RELEASE_TIMEOUT
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
@@ -325,7 +326,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def _hand_over(self, name: str) -> None:
         """Let another member of the cluster lead, and serve until it does."""
-        if self.member is None or not self.member.resign(name):
+        if self.member is None or not self.member.resign(SwitchoverReason[name]):
             return
         with eventlet.Timeout(RELEASE_TIMEOUT, False):
             while self.member.is_awaiting_switches:

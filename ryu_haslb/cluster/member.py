@@ -18,6 +18,7 @@ from ryu_haslb.cluster.name_conflict import NameConflict
 from ryu_haslb.cluster.rows import shown
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH, ClusterSettings
 from ryu_haslb.cluster.shared_state import SharedState
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.openflow.roles.fencing import Leadership
 
 LOG = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ class Member:
         except Exception:  # what members share must not end the process that serves the switches
             LOG.exception("cluster: a step of what members share failed; continuing")
 
-    def resign(self, reason: str) -> bool:
+    def resign(self, reason: SwitchoverReason) -> bool:
         """Let another member lead. This one goes on until it does. False when this member does not lead.
 
         It releases the lock when every switch has confirmed the session rules that were on their way before: a new
@@ -182,10 +183,10 @@ class Member:
         """
         if not self.is_leading:
             return False
-        LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
+        LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason.value)
         if not self.leadership.is_resigning:
             self.leadership.awaited.clear()
-        self.leadership.is_resigning, self.resigning = True, reason.lower().replace("-", "_")
+        self.leadership.is_resigning, self.resigning = True, reason.value
         self.shared.hurry()
         if self._release_at is None:
             self._release_at = self._clock() + RELEASE_TIMEOUT

@@ -188,12 +188,3 @@ def switchovers_to_publish(published: Collection[Columns], latest: Optional[Swit
     if latest is not None:
         known = [latest, *(each for each in known if each.generation != latest.generation)]
     return (each.row() for each in known[:MAX_SWITCHOVERS])
-
-
-def reason_of(member: str, previous: str, resigning: str) -> str:
-    """Why a member leads now, as a token: what the previous leader has said, or what is known of it."""
-    if not previous:
-        return "first_leader"
-    if previous == member:
-        return "leader_restarted"
-    return resigning or "leader_lost"

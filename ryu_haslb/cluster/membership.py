@@ -17,12 +17,12 @@ from ryu_haslb.cluster.member_rows import (
     MemberInfo,
     Switchover,
     read_switchovers,
-    reason_of,
     switchovers_to_publish,
 )
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.reach import Reach, counted
 from ryu_haslb.cluster.rows import Columns
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason, reason_of
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.slb.balancer import Balancer
@@ -93,7 +93,7 @@ class Membership:
         is_silent = any(each.is_connected and not each.answers(now) for each in self._fleet.switches.values())
         if self._reach.must_resign(reached, max(others, default=0), now, is_silent):
             LOG.warning("cluster: %s reaches %d switches, and another member reaches more", member.name, reached)
-            member.resign("reaches_fewer_switches")
+            member.resign(SwitchoverReason.REACHES_FEWER_SWITCHES)
         return reached
 
     def _queue(self, reached: int, now: float) -> None:

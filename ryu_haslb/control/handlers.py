@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import configuring, crypto, operations
 from ryu_haslb.control.command_table import SECRETS
@@ -98,7 +99,7 @@ def _switch_activity(application: Application, _: Words) -> Result:
     objection = member.objection_to_hand_over(time.monotonic()) if member.is_leading else ""
     if objection:
         raise RefusedError(f"{objection}; stop this member to hand over all the same")
-    if not member.resign("switch-activity"):
+    if not member.resign(SwitchoverReason.SWITCH_ACTIVITY):
         raise RefusedError(f"this member does not lead; {member.leader or 'no member'} does")
     return iter(["this member leads until another one does; see show redundancy"])
 

@@ -8,6 +8,7 @@ from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.language.wording import printable
 from ryu_haslb.show.column_types import Count, Seconds, Values
 from ryu_haslb.show.report import Report, as_table
@@ -71,11 +72,7 @@ class SwitchoverRow(TypedDict):
     at: Annotated[str, "When, in UTC (ISO 8601)."]
     previous: Annotated[str, "Name of the leader before; empty for the first one."]
     member: Annotated[str, "Name of the new leader."]
-    reason: Annotated[
-        str,
-        "Why, as a token: switch_activity, sigterm, sigint, reaches_fewer_switches, leader_lost, "
-        "leader_restarted, first_leader.",
-    ]
+    reason: Annotated[str, "Why, as a token: " + ", ".join(each.value for each in SwitchoverReason) + "."]
     duration: Annotated[
         Optional[Seconds], "From when the database gave it the lock until it served every switch; null if unknown."
     ]

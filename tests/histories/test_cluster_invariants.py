@@ -9,6 +9,7 @@ import pytest
 
 from ryu_haslb.cluster.election import Action, Election, ElectionEvent, Lead, MemberState, View
 from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.openflow.roles.fencing import FencedMastership
 from ryu_haslb.slb.balancer import Balancer
 from simulation.faults import Fault
@@ -96,7 +97,7 @@ def test_leaders_that_take_turns_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     def resign(member: Member) -> None:
         step(member)
         if member.is_leading and not member.leadership.is_resigning:
-            member.resign("test")
+            member.resign(SwitchoverReason.SWITCH_ACTIVITY)
 
     monkeypatch.setattr(Member, "step", resign)
     assert broken_rule() == "leaders do not alternate"

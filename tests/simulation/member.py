@@ -11,6 +11,7 @@ from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.sharing import Sharing
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import steer
@@ -166,14 +167,14 @@ class MemberController(Controller):
         if not self.is_running or start_count != self._start_count:
             return
         if self.member.is_leading and not self.member.leadership.is_resigning and until > self.clock.now:
-            self.member.resign("SIGTERM")
+            self.member.resign(SwitchoverReason.SIGTERM)
         if self.member.is_leading and self.clock.now < until:
             self.process.timers.after(STEP_INTERVAL, self._hand_over, until, start_count)
         else:
             super().stop()
 
     def _resign(self) -> None:
-        self.member.resign("switch-activity")
+        self.member.resign(SwitchoverReason.SWITCH_ACTIVITY)
 
     def _give_up(self, transport: Transport) -> None:
         if self.is_hung:

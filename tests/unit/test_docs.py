@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.configuration.crypto_model import Crypto
 from ryu_haslb.openflow.flow_tables.pipeline import (
     PIPELINE,
@@ -84,6 +85,11 @@ def test_the_drawn_way_of_a_request_begins_with_the_rule_that_it_meets() -> None
 @pytest.mark.parametrize("reason", DropReason)
 def test_troubleshooting_says_what_to_do_about_each_reason_of_a_drop(reason: DropReason) -> None:
     assert f"`{reason.value}`" in (DOCS / "troubleshooting.md").read_text()
+
+
+@pytest.mark.parametrize("reason", SwitchoverReason)
+def test_the_cluster_s_page_tells_each_reason_of_a_switchover(reason: SwitchoverReason) -> None:
+    assert f"`{reason.value}`" in (DOCS / "cluster.md").read_text().split("| reason of a switchover |")[1]
 
 
 def flows() -> str:

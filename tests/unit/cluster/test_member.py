@@ -9,6 +9,7 @@ from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import RESIGNATION_INTERVAL, Lead, View
 from ryu_haslb.cluster.member import CONNECTION_TIMEOUT, RELEASE_TIMEOUT
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
+from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 
 
 def test_a_resignation_that_no_member_follows_ends() -> None:
@@ -17,7 +18,7 @@ def test_a_resignation_that_no_member_follows_ends() -> None:
     member = leading_member(lambda: now[0])
     changes: list[bool] = []
     member.on_change = lambda: changes.append(member.leadership.is_resigning)
-    assert member.resign("test")
+    assert member.resign(SwitchoverReason.SWITCH_ACTIVITY)
     member._follow(False)
     assert member.leadership.is_resigning
     now[0] += RESIGNATION_INTERVAL
@@ -31,7 +32,7 @@ def test_the_lock_is_released_when_the_switches_have_confirmed_their_rules() -> 
     now = [1000.0]
     member = leading_member(lambda: now[0])
     member.on_change = lambda: member.leadership.awaited.update({"switch 1", "switch 2"})
-    assert member.resign("test")
+    assert member.resign(SwitchoverReason.SWITCH_ACTIVITY)
     member.leadership.on_confirmed("switch 1")
     assert member.election.wants_lock(now[0])
     member.leadership.on_confirmed("switch 2")
@@ -43,7 +44,7 @@ def test_a_switch_that_does_not_confirm_delays_a_resignation_for_a_moment_only()
     now = [1000.0]
     member = leading_member(lambda: now[0])
     member.on_change = lambda: member.leadership.awaited.add("switch 1")
-    assert member.resign("test")
+    assert member.resign(SwitchoverReason.SWITCH_ACTIVITY)
     member.step()
     assert member.election.wants_lock(now[0])
     assert member.leadership.is_resigning
@@ -57,9 +58,9 @@ def test_a_second_resignation_does_not_delay_the_first() -> None:
     now = [1000.0]
     member = leading_member(lambda: now[0])
     member.on_change = lambda: member.leadership.awaited.add("switch 1")
-    assert member.resign("switch-activity")
+    assert member.resign(SwitchoverReason.SWITCH_ACTIVITY)
     now[0] += RELEASE_TIMEOUT / 2
-    assert member.resign("SIGTERM")
+    assert member.resign(SwitchoverReason.SIGTERM)
     assert (member.resigning, member.is_awaiting_switches) == ("sigterm", True)
     now[0] += RELEASE_TIMEOUT / 2
     member.step()
@@ -70,7 +71,7 @@ def test_a_switch_that_a_resignation_before_has_waited_for_is_not_waited_for_aga
     now = [1000.0]
     member = leading_member(lambda: now[0])
     member.leadership.awaited.add("switch that has never confirmed")
-    assert member.resign("test")
+    assert member.resign(SwitchoverReason.SWITCH_ACTIVITY)
     assert (member.is_awaiting_switches, member.election.wants_lock(now[0])) == (False, False)
 
 
@@ -81,7 +82,7 @@ def test_a_claim_that_was_under_way_does_not_end_a_resignation() -> None:
     member.election.observe(View(True, True, 1, member.name), now[0])
     member.election.on_generation_at_switch(5, is_master_elsewhere=False)
     (claim,) = member.election.observe(View(True, True, 1, member.name), now[0])
-    assert member.resign("SIGTERM")
+    assert member.resign(SwitchoverReason.SIGTERM)
     member.election.observe(View(True, True, 1, member.name), now[0])
     for action in member.election.on_committed(claim.generation):
         member.act(action)

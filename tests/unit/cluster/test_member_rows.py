@@ -19,9 +19,9 @@ from ryu_haslb.cluster.member_rows import (
     Switchover,
     read_member,
     read_switchovers,
-    reason_of,
     switchovers_to_publish,
 )
+from ryu_haslb.cluster.switchover_reason import reason_of
 
 EAST = MemberInfo("east", "1", 4, "leader", 7, "", "192.0.2.1:8080", "0.1.0", 9, 2, None, 3, "")
 WEST = MemberInfo("west", "2", 9, "standby", 0, "", "", "0.1.0", 9, 2, 12, 3, "")
