@@ -10,11 +10,9 @@ import pytest
 from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 
 from ryu_haslb.configuration.model import ClientRule
-from ryu_haslb.mobile_ip.identity import nai_identity
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.request import Request, make_request
-from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
 
 
 def test_a_mobile_keeps_its_real_behind_every_client_address() -> None:
@@ -208,37 +206,6 @@ def test_clients_are_let_in_by_their_rules() -> None:
     assert bench.request("anna@example.org", client="15.2.0.1").drop is None
     assert bench.request("bert@example.org", client="15.1.1.51").drop is DropReason.CLIENT_DENIED
     assert bench.request("carl@example.org", client="16.0.0.1").drop is DropReason.CLIENT_DENIED
-
-
-def test_a_tag_is_a_locally_administered_unicast_address_and_heads_the_cookie() -> None:
-    session = Bench(1).request("anna@example.org").session
-    assert session is not None
-    assert session.tag.to_bytes(6, "big")[0] & 0x03 == 0x02
-    assert session.cookie == session.tag << COOKIE_MARK_BITS | COOKIE_MARK
-
-
-def test_tags_that_collide_are_kept_apart() -> None:
-    """No mobile is ever dispatched to another mobile's home agent. Here a session has the tags of two other mobiles."""
-    bench = Bench(1, 1, 1)
-    first = bench.request("user0@example.org").session
-    assert first is not None
-    hashed = tag_of(bench.server.packed_address, nai_identity(b"user1@example.org").key)
-    for taken in (hashed, next_tag(hashed)):
-        bench.balancer.sessions._by_tag.add(taken, first)
-    sessions = [bench.request(f"user{number}@example.org").session for number in range(3)]
-    tags = [session.tag for session in sessions if session is not None]
-    assert tags[1] == next_tag(next_tag(hashed)) != hashed
-    assert len(set(tags)) == 3
-    assert bench.new_sessions(3) == "ABC"
-
-
-def test_the_tag_after_the_last_is_the_first() -> None:
-    assert next_tag(0xFE_FF_FF_FF_FF_FF) == 0x02_00_00_00_00_00
-    assert next_tag(0x02_FF_FF_FF_FF_FF) == 0x06_00_00_00_00_00
-
-
-def test_one_mobile_has_different_tags_at_different_virtual_servers() -> None:
-    assert tag_of(b"\x0a\x01\x01\x0a", b"\x01anna") != tag_of(b"\x0a\x01\x01\x0b", b"\x01anna")
 
 
 def test_a_session_whose_real_is_out_of_reach_moves_with_its_next_request() -> None:
