@@ -86,6 +86,9 @@ class SwitchRow(SwitchFacts):
         Count, "Live sessions that continue by packet-out until the switch has accepted their rule."
     ]
     session_rules: Annotated[Count, "Session rules on the switch, by the last count."]
+    sessions_to_recover: Annotated[
+        Count, "Session rules that were read or followed, and whose sessions are not recovered yet; none is listed."
+    ]
     session_rule_limit: Annotated[Optional[Count], "The limit of session rules on the switch; null if none is known."]
     session_rule_limit_source: Annotated[
         RuleLimitSource,
@@ -121,6 +124,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "rule_errors": switch.rules.rejected.errors,
             "sessions_without_rule": switch.rules.sessions_without_rule,
             "session_rules": switch.rules.installed,
+            "sessions_to_recover": switch.unrecovered.recovery.pending,
             "session_rule_limit": switch.rules.room.limit,
             "session_rule_limit_source": switch.rules.room.source.value,
             "flow_mod_rate": switch.rules.pace.rate,
@@ -186,7 +190,8 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         lag = "unknown" if row["lag"] is None else f"{row['lag']:.3f} s"
         yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
-        yield f"  session rules = {row['session_rules']}, sessions without rule = {row['sessions_without_rule']}"
+        without = f"sessions without rule = {row['sessions_without_rule']}"
+        yield f"  session rules = {row['session_rules']}, {without}, to be recovered = {row['sessions_to_recover']}"
         rate = "as many as are sent" if row["flow_mod_rate"] is None else f"{row['flow_mod_rate']:.0f}/s"
         limit = f"{_known(row['session_rule_limit'])} ({row['session_rule_limit_source']})"
         yield f"  limit of session rules = {limit}, flow-mods = {rate}"

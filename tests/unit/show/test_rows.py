@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from cluster_switch import Led
 from control_process import Application
 from fake_switch import FakeSwitch, FakeTransport
 
@@ -165,3 +166,15 @@ def test_a_table_of_switches_goes_on_while_others_connect() -> None:
     assert next(rows)["datapath"] == f"{1:016x}"
     served[3] = Switch(3, application.configuration, application.bench.balancer)
     assert [row["datapath"] for row in rows] == [f"{2:016x}"]
+
+
+def test_a_switch_shows_how_many_sessions_are_still_to_be_recovered_after_a_takeover() -> None:
+    """They are in no list of sessions before."""
+    led = Led()
+    led.kill_leader()
+    sources = Application().sources._replace(switches=led.standby.fleet.switches)
+    (row,) = switches(sources)
+    assert row["sessions_to_recover"] + len(led.standby.balancer.sessions) == 60
+    assert row["sessions_to_recover"] > 0
+    led.run(0.1)
+    assert [row["sessions_to_recover"] for row in switches(sources)] == [0]
