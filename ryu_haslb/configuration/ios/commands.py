@@ -13,7 +13,16 @@ from ryu_haslb.configuration.ios import (
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
-from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS, PROBE_NAI
+from ryu_haslb.configuration.model import (
+    DFP_PASSWORD_TIMEOUT,
+    MAX_PORT_NUMBER,
+    MAX_SESSIONS,
+    PROBE_DEFAULTS,
+    PROBE_NAI,
+    DfpAgent,
+    RealServer,
+    VirtualServer,
+)
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
@@ -28,13 +37,18 @@ _ROUTE_OPTIONS = (
     " [name TEXT] [permanent] [tag LAST-TAG<1-4294967295>] [name TEXT]"
 )
 
+
+def _probe_defaults(which: int) -> str:
+    return ", ".join(f"{kind.value} {defaults[which]}" for kind, defaults in PROBE_DEFAULTS.items())
+
+
 REAL = Mode(
     "config-slb-real",
     (
         Command(
             "{weight WEIGHT<0-255> | no weight [WEIGHT<0-255>]}",
             actions.weight,
-            "Share of new sessions, relative to the other reals (default 8)",
+            f"Share of new sessions, relative to the other reals (default {RealServer.weight})",
         ),
         Command(
             "{maxconns CONNECTIONS<1-4294967295> [sticky-override]"
@@ -46,7 +60,8 @@ REAL = Mode(
             "{faildetect numconns FAILURES<1-255> [numclients CLIENTS<1-8>]"
             " | no faildetect [numconns [FAILURES<1-255> [numclients CLIENTS<1-8>]]]}",
             actions.faildetect,
-            "Consecutive failures, and clients that see them, before the real fails (default 8, 2)",
+            "Consecutive failures, and clients that see them, before the real fails "
+            f"(default {RealServer.faildetect_numconns}, {RealServer.faildetect_numclients})",
         ),
         Command(
             "[no] faildetect inband",
@@ -56,12 +71,12 @@ REAL = Mode(
         Command(
             "{reassign THRESHOLD<1-4> | no reassign [THRESHOLD<1-4>]}",
             actions.reassign,
-            "Unanswered retries before a session moves to another real (default 3)",
+            f"Unanswered retries before a session moves to another real (default {RealServer.reassign})",
         ),
         Command(
             "{retry SECONDS<0-3600> | no retry [SECONDS<0-3600>]}",
             actions.retry,
-            "Seconds before a failed real is retried (default 60, 0 = never)",
+            f"Seconds before a failed real is retried (default {RealServer.retry}, 0 = never)",
         ),
         Command("[no] inservice", actions.real_in_service, "Place the real in service"),
         Command(
@@ -112,12 +127,12 @@ _COMMON_OF_PROBES = (
     Command(
         "{interval SECONDS<1-65535> | no interval [SECONDS<1-65535>]}",
         probe_actions.interval,
-        "Seconds between two questions to a real (default: ping 1, ipmobile 10)",
+        f"Seconds between two questions to a real (default: {_probe_defaults(0)})",
     ),
     Command(
         "{faildetect COUNT<1-255> | no faildetect [COUNT<1-255>]}",
         probe_actions.faildetect,
-        "Questions in a row without an answer before the real fails (default: ping 10, ipmobile 3)",
+        f"Questions in a row without an answer before the real fails (default: {_probe_defaults(1)})",
     ),
     Command(
         "{source ADDRESS | no source [ADDRESS]}",
@@ -173,7 +188,7 @@ VIRTUAL_SERVER = Mode(
         Command(
             "{idle ipmobile request SECONDS<1-65535> | no idle ipmobile request [SECONDS<1-65535>]}",
             actions.idle,
-            "Seconds without a request before a session ends (default 10)",
+            f"Seconds without a request before a session ends (default {VirtualServer.idle})",
         ),
         Command(
             "[no] client PREFIX MASK [exclude]",
@@ -199,7 +214,8 @@ DFP = Mode(
         Command(
             f"agent {_AGENT} [real REALS]",
             actions.agent,
-            "DFP agent: timeout (0 = none), retries (0 = unlimited), seconds between retries (default 0, 0, 180)",
+            "DFP agent: timeout (0 = none), retries (0 = unlimited), seconds between retries "
+            f"(default {DfpAgent.timeout}, {DfpAgent.retry_count}, {DfpAgent.retry_interval})",
         ),
         Command(f"no agent {_AGENT}", actions.agent, "Remove a DFP agent"),
         *_LEAVE,
@@ -268,7 +284,7 @@ GLOBAL = Mode(
         Command(
             "ip slb dfp [password [0|7] PASSWORD [TIMEOUT<0-65535>]]",
             actions.dfp,
-            "DFP manager, its password and password timeout in seconds (default 180)",
+            f"DFP manager, its password and password timeout in seconds (default {DFP_PASSWORD_TIMEOUT})",
             DFP,
         ),
         Command(
