@@ -236,3 +236,25 @@ def test_rules_that_others_delete_come_back_within_the_limit(lag: float) -> None
     )
     history = [Fault(60.0, "flows are deleted", ("session rules",))]
     assert simulate(parameters, history, 150.0).violation is None
+
+
+#: A switch that takes its time to report its rules, and does not report that one has gone.
+SILENT = Parameters(
+    seed=666487086,
+    home_agents=2,
+    switches=2,
+    pdsns=2,
+    mobiles=100,
+    idle=60,
+    lifetime=600,
+    arrivals=60.0,
+    refresh=15.0,
+    stats_delay=0.1,
+    habits=(("flow_removed", False),),
+)
+
+
+def test_the_number_of_rules_shows_that_some_are_gone_also_while_sessions_wait_for_room() -> None:
+    """docs/flows.md, "The audit". Their rules are not on the switch, and they do not count as having one."""
+    deleted = [Fault(70.0, "flows are deleted", ("session rules",))]
+    assert simulate(replace(SILENT, max_rules=20), deleted, 100.0).violation is None

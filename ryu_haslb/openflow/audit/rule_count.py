@@ -72,7 +72,7 @@ class RuleCount:
         if self._to_count is None:
             self._to_count = self._sessions.slices(SESSIONS_PER_TICK)
             self._counted = 0
-            self._uncertain = self._rules.unconfirmed - self._rules.changes
+            self._uncertain = self._rules.uncertain - self._rules.changes
         sessions = next(self._to_count, [])
         self._counted += sum(session.rule_at == self._datapath_id for session in sessions)
         if len(sessions) == SESSIONS_PER_TICK:
@@ -88,7 +88,7 @@ class RuleCount:
         """
         self.in_table = count
         self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
-        uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
+        uncertain = self._uncertain + self._rules.changes + self._rules.waiting_rules.uncertain
         difference = count - self._counted
         agrees = abs(difference - self._offset) <= uncertain
         if agrees:

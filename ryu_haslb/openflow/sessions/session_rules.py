@@ -92,9 +92,9 @@ class SessionRules:
         return self.waiting_rules.count
 
     @property
-    def unconfirmed(self) -> int:
-        """The number of rules that wait, or that the switch has not confirmed yet."""
-        return self.waiting + self._count_outstanding()
+    def uncertain(self) -> int:
+        """The number of rules of which the switch may have more or fewer than the sessions that count as having one."""
+        return self.waiting_rules.uncertain + self._count_outstanding()
 
     def _count_outstanding(self) -> int:
         return sum(len(bundle.installs) + len(bundle.removes) for bundle in self._outstanding)

@@ -66,6 +66,11 @@ class WaitingRules:
         return len(self.queue) + len(self._to_remove) + sum(bundle.size for bundle in self.rejected.parts)
 
     @property
+    def uncertain(self) -> int:
+        """The number of rules that wait, and that the switch may have: all but those that are to be added."""
+        return self.count - len(self.queue.known) - len(self.queue.new)
+
+    @property
     def without_rule(self) -> int:
         """The number of sessions whose rule waits or is left out; some of them may have ended."""
         return len(self.queue) + len(self.rejected.left_out)

@@ -110,7 +110,7 @@ def begin_sessions(led: Led, count: int = 20) -> None:
     """Sessions begin at the leader whose rules are still on their way."""
     for number in range(count):
         led.leader.request(f"late-{number}@isp.com")
-    assert led.leader.switch.rules.unconfirmed
+    assert not led.leader.switch.rules.is_idle
 
 
 def without_rule(led: Led) -> list[int]:

@@ -39,7 +39,7 @@ def with_sessions() -> Wired:
     wired = Wired()
     for number in range(SESSIONS):
         wired.request(f"user{number}")
-    while wired.switch.rules.unconfirmed:
+    while not wired.switch.rules.is_idle:
         wired.settle()
     assert all(session.rule_at == 1 for session in wired.balancer.sessions)
     return wired
@@ -92,7 +92,7 @@ def test_sessions_wait_in_slices_for_a_real_server_that_comes_back_to_its_farm()
     wired = with_sessions()
     farm = replace(wired.configuration.farms["HAFARM"], reals=REALS[1:])
     wired.configure(replace(wired.configuration, farms={"HAFARM": farm}))
-    while wired.switch.rules.is_reinstalling or wired.switch.rules.unconfirmed:
+    while wired.switch.rules.is_reinstalling or not wired.switch.rules.is_idle:
         wired.settle()
     lost = [session for session in wired.balancer.sessions if session.rule_at is None]
     assert len(lost) > 4 * STEP
@@ -100,7 +100,7 @@ def test_sessions_wait_in_slices_for_a_real_server_that_comes_back_to_its_farm()
     wired.find(0)
     wired.flush()
     assert steps_until_done(wired) > len(lost) // STEP
-    while wired.switch.rules.unconfirmed:
+    while not wired.switch.rules.is_idle:
         wired.settle()
     assert all(session.rule_at == 1 for session in lost)
 
