@@ -34,10 +34,13 @@ _UDP: Final = struct.Struct("!HHHH")
 
 
 class TableOutput:
-    """Whether one switch outputs to TABLE. ``is_usable`` is True once that was seen."""
+    """Whether one switch outputs to TABLE. ``is_usable`` is True once that was seen over this connection.
+
+    ``was_rejected``: the switch could not when that was last found out, over this connection or an earlier one.
+    """
 
     def __init__(self, datapath_id: int) -> None:
-        self.is_usable = False
+        self.is_usable = self.was_rejected = False
         self._datapath_id = datapath_id
         self._probes_left = 0
         self._next_probe = 0.0
@@ -68,7 +71,7 @@ class TableOutput:
 
     def on_returned(self) -> None:
         """The switch has run a probe through its tables."""
-        self.is_usable = True
+        self.is_usable, self.was_rejected = True, False
 
     def on_rejected(self, what: str = "rejected output to TABLE") -> None:
         """The switch cannot output to TABLE. ``what`` is the reason, for the log."""
@@ -77,7 +80,7 @@ class TableOutput:
                 "Switch %016x %s; its requests are forwarded by packet-out, and its session rules count no packets",
                 *(self._datapath_id, what),
             )
-        self.is_usable = False
+        self.is_usable, self.was_rejected = False, True
         self._next_probe = float("inf")
 
 

@@ -95,10 +95,10 @@ class RequestPath:
         self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.replies = Replies(datapath_id, balancer, discovery)
         self.questions = Questions(datapath_id, balancer, discovery, forwarding)
-        self.rules = SessionRules(datapath_id, balancer, forwarding.rule_actions)
+        self.table_output = TableOutput(datapath_id)
+        self.rules = SessionRules(datapath_id, balancer, forwarding.rule_actions, self.table_output)
         self._request = self._checks.request
         self.admission = Admission(balancer, self._request, self._checks.read)
-        self.table_output = TableOutput(datapath_id)
         self.unrecovered = UnrecoveredSessions(
             *(datapath_id, balancer, self.rules, forwarding.rule_actions, self.table_output)
         )

@@ -32,6 +32,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, Optional
 
+from ryu_haslb.openflow.delivery.table_output import TableOutput
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule, session_additions
 from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
@@ -53,9 +54,10 @@ MAX_OUTSTANDING_BUNDLES: Final = 2
 #: Bundles that are sent without waiting for confirmations when another member of the cluster is about to lead. So many
 #: rules wait only soon after a takeover.
 MAX_HURRIED_BUNDLES: Final = 20
-#: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
-#: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
-#: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
+#: With up to this many sessions, a rule gets the idle time-out of its virtual server, if the switch forwards requests
+#: by it (:mod:`..delivery.table_output`): else it would time out while its session lives. Other rules stay until they
+#: are removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread
+#: that forwards requests: with 100,000 rules that takes 4 ms, 200 times a second in a storm (docs/performance.md).
 MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
 
 
@@ -69,12 +71,19 @@ class SessionRules:
     the number of session rules here when :mod:`.session_audit` last counted them.
     """
 
-    def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
+    def __init__(
+        self,
+        datapath_id: int,
+        balancer: Balancer,
+        actions: Mapping[RealServer, bytes],
+        table_output: TableOutput,
+    ) -> None:
         self.changes = 0
         self.counted = 0
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._actions = actions
+        self._table_output = table_output
         self._transactions: Optional[Transactions] = None
         self.pace = FlowModPace()
         self._outstanding: list[RuleBundle] = []
@@ -297,7 +306,8 @@ class SessionRules:
         return self._send(self._transactions, bundle)
 
     def _send(self, transactions: Transactions, bundle: RuleBundle) -> int:
-        has_idle_timeout = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
+        is_small = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
+        has_idle_timeout = is_small and not self._table_output.was_rejected
 
         def build(xid: int) -> list[bytes]:
             deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removes]

@@ -377,6 +377,19 @@ def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pyte
     assert timeouts == [300, 0]
 
 
+def test_rules_have_no_idle_time_out_where_the_switch_forwards_no_request_by_them() -> None:
+    """docs/flows.md, "The end of a session rule": also over the next connection, before that has shown it again."""
+    wired = Wired()
+    wired.switch.path.table_output.on_rejected()
+    wired.switch.disconnect()
+    wired.connect()
+    wired.request("anna")
+    wired.sent.clear()
+    wired.flush()
+    (message,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
+    assert message[26:28] == bytes(2)
+
+
 def test_a_bundle_that_was_outstanding_when_the_connection_was_lost_is_sent_again() -> None:
     wired = Wired()
     wired.request("anna")
