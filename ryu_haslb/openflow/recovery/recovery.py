@@ -407,6 +407,8 @@ class Recovery:
 
     def _await_real(self, tag: int, target: RuleTarget, now: float) -> None:
         """The real server of a rule has not been found yet; the rule is left out if there is no room for it."""
+        if self._contested.forget(tag):
+            self._room.release()
         is_new = tag not in self._pending
         if is_new and not self._room.has_room(self, self._balancer.sessions.places):
             return
@@ -496,6 +498,7 @@ class Recovery:
         if target is None or not self._room.has_room(self, self._balancer.sessions.places):
             return True
         if tag not in self._contested:
+            self.forget(tag)
             self._keep_contested(tag, target, now)
             self._room.take(self)
         return True

@@ -131,3 +131,17 @@ def test_what_was_followed_is_forgotten_when_the_switch_has_no_rule_that_leads_t
     taken.read()
     taken.recovery.tick(taken.bench.now)
     assert (taken.recovery.status(anna), taken.sessions(), taken.lost) == (Status.READ, 0, [])
+
+
+def test_a_followed_rule_that_is_read_and_contested_waits_once() -> None:
+    """The mobile has come to another switch before this one was read."""
+    anna = tag("anna@example.org")
+    taken = TakenOver(0, 1, taken=followed((anna, TO_B), is_current=False))
+    bench = taken.bench
+    bench.balancer.recover(bench.server, anna, bench.reals[0], bench.now).rule_at = 2
+    taken.recovery.request(TABLE_XID, 0.0)
+    taken.recovery.reading.on_reply(TABLE_XID, table_stats_reply({Table.SESSIONS: 1}, xid=TABLE_XID), 0.0)
+    taken.recovery.request(XID, 0.0)
+    taken.read((anna, TO_B), more=True)
+    assert taken.recovery.has_contested
+    assert (taken.recovery.pending, bench.balancer.sessions.recovery_room.pending) == (1, 1)
