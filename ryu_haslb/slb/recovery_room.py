@@ -17,11 +17,10 @@ MIN_TARGETS: Final = 128
 _STEP: Final = 1000
 
 
-class Recovering(Protocol):
-    """The recovery of one switch; ``pending`` is the number of its rules that wait."""
+class RulesOfSwitch(Protocol):
+    """The waiting rules of one switch."""
 
-    @property
-    def pending(self) -> int: ...
+    def __len__(self) -> int: ...
 
     def give_up(self, count: int) -> None:
         """Forget so many of the rules, and :meth:`RecoveryRoom.release` them."""
@@ -32,18 +31,18 @@ class RecoveryRoom:
 
     def __init__(self) -> None:
         self.pending = self.targets = 0
-        self._recoveries: set[Recovering] = set()
+        self._of_switches: set[RulesOfSwitch] = set()
 
-    def has_room(self, recovery: Recovering, places: int) -> bool:
+    def has_room(self, rules: RulesOfSwitch, places: int) -> bool:
         """Whether another rule may wait, where the limit allows so many further sessions; another switch may give up
         some for it."""
         if self.pending >= places:
-            self._make_room(recovery)
+            self._make_room(rules)
         return self.pending < places
 
-    def take(self, recovery: Recovering, count: int = 1) -> None:
+    def take(self, rules: RulesOfSwitch, count: int = 1) -> None:
         """So many further rules of a switch wait."""
-        self._recoveries.add(recovery)
+        self._of_switches.add(rules)
         self.pending += count
 
     def release(self, count: int = 1) -> None:
@@ -54,15 +53,15 @@ class RecoveryRoom:
         """Whether the rules of a switch that has so many targets may have another one."""
         return self.targets < MAX_TARGETS_OF_ALL or own < MIN_TARGETS
 
-    def end(self, recovery: Recovering, targets: int) -> None:
+    def end(self, rules: RulesOfSwitch, targets: int) -> None:
         """The rules of a switch are no longer waited for; they led to so many targets."""
         self.targets -= targets
-        if recovery in self._recoveries:
-            self._recoveries.remove(recovery)
-            self.pending -= recovery.pending
+        if rules in self._of_switches:
+            self._of_switches.remove(rules)
+            self.pending -= len(rules)
 
-    def _make_room(self, recovery: Recovering) -> None:
-        largest = max(self._recoveries, key=lambda each: each.pending, default=recovery)
-        excess = largest.pending - recovery.pending
+    def _make_room(self, rules: RulesOfSwitch) -> None:
+        largest = max(self._of_switches, key=len, default=rules)
+        excess = len(largest) - len(rules)
         if excess > 1:
             largest.give_up(min(excess // 2, _STEP))

@@ -29,12 +29,14 @@ MAX_RULE_LENGTH = 512
 class RuleTarget:
     """Where rules lead: a virtual address and actions. ``tags`` are those of its pending rules, and of some others.
 
+    ``deadline`` is when these are given up; ``is_timed``: it counts from when their virtual server was known.
     ``is_on_switch`` is False when the switch has lost the rules.
     """
 
     virtual_address: bytes
     actions: bytes
     deadline: float = 0.0
+    is_timed: bool = False
     is_on_switch: bool = True
     tags: list[int] = field(default_factory=list)
 

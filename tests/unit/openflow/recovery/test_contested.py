@@ -100,11 +100,18 @@ def test_a_rule_to_a_home_agent_that_has_failed_is_not_followed() -> None:
 
 
 def test_contested_rules_take_the_room_of_rules_that_wait() -> None:
-    restarted, _ = recovered_elsewhere(0, 1)
-    room = restarted.bench.balancer.sessions.recovery_room
-    assert (room.pending, restarted.recovery.pending) == (1, 1)
-    restarted.recovery.give_up(5)
-    assert (room.pending, restarted.recovery.pending) == (0, 0)
+    """The switch with the most of them gives up half of its lead for the rule of another switch."""
+    bench = Bench(1, 1)
+    sessions, tags = bench.balancer.sessions, range(TAG, TAG + 10)
+    for each in tags:
+        bench.balancer.recover(bench.server, each, bench.reals[0], bench.now).rule_at = 0xBAD
+    liar = Restarted(0, 1, bench=bench)
+    liar.read(*((each, TO_B) for each in tags))
+    assert (liar.recovery.pending, sessions.recovery_room.pending) == (10, 10)
+    sessions.limit.limit = len(tags) + 10
+    other = Restarted(bench=bench)
+    other.read((TAG + 10, TO_B))
+    assert (liar.recovery.pending, other.recovery.pending, sessions.recovery_room.pending) == (5, 1, 6)
 
 
 def test_a_contested_rule_counts_toward_the_limit_of_its_switch_and_keeps_no_other_rule_away() -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from ryu_haslb.openflow.recovery.destinations import UNSERVED_TIMEOUT
 from ryu_haslb.openflow.recovery.follower_states import Followed
-from ryu_haslb.openflow.recovery.recovery import _UNSERVED_TIMEOUT, Recovery
+from ryu_haslb.openflow.recovery.recovery import Recovery
 from ryu_haslb.openflow.recovery.session_view import RuleTarget
 from ryu_haslb.slb.recovery_room import RecoveryRoom
 
 ADDRESS, IDLE, TAG = bytes([10, 1, 1, 10]), 300.0, 7
 
 
-@pytest.mark.parametrize(("is_served", "timeout"), [(True, IDLE), (False, _UNSERVED_TIMEOUT)])
+@pytest.mark.parametrize(("is_served", "timeout"), [(True, IDLE), (False, UNSERVED_TIMEOUT)])
 def test_a_followed_rule_waits_for_the_idle_time_of_a_virtual_server_that_is_known_later(
     is_served: bool, timeout: float
 ) -> None:
