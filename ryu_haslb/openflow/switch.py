@@ -162,7 +162,7 @@ class Switch:
             return
         self._is_ready = True
         self._probe_table_output(self.channel, now)
-        self.unrecovered.recovery.is_port_usable = is_port_usable
+        self.unrecovered.recovery.forwarding.is_port_usable = is_port_usable
         self.unrecovered.begin(self.channel, self.layout.has_sessions, now)
 
     def disconnect(self) -> None:

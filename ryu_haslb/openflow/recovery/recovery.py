@@ -27,7 +27,8 @@ requests that arrive at the switch of the contested rule are forwarded by that r
     no request for the idle time                       -> the rule is lost
 
 :mod:`.unsettled` has the rules that are pending or contested, :mod:`.destinations` the real servers that they lead to.
-:mod:`.unrecovered` decides about the requests that come meanwhile, by the :meth:`Recovery.status` of their tags.
+:mod:`.unrecovered` decides about the requests that come meanwhile, by the :meth:`Recovery.status` of their tags;
+:mod:`.forwarding` forwards them by these rules.
 """
 
 from __future__ import annotations
@@ -35,19 +36,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Callable, Optional, Union
+from typing import Callable, Optional
 
 from ryu_haslb.openflow.flow_tables.pipeline import PURPOSE_MASK, Purpose
 from ryu_haslb.openflow.recovery.destinations import Destinations
 from ryu_haslb.openflow.recovery.follower_states import Followed
+from ryu_haslb.openflow.recovery.forwarding import RuleForwarding
 from ryu_haslb.openflow.recovery.remembered import Recalled
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH, RuleTarget, is_session_rule
 from ryu_haslb.openflow.recovery.unsettled import UnsettledRules
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.openflow.wire.rule_parts import last_output
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
@@ -59,9 +59,6 @@ LOG = logging.getLogger(__name__)
 PACE = Pace(slice_rules=20_000, pause=0.5, max_pause=1.0)
 #: Rules that one tick recovers or gives up: some milliseconds of work.
 _MAX_SETTLED_PER_TICK = 1000
-
-#: How to forward a request: by these actions, not at all, or as the balancer decides.
-Forward = Union[bytes, DropReason, None]
 
 
 class Status(Enum):
@@ -85,7 +82,10 @@ OnContested = Callable[[int], None]
 
 
 class Recovery:
-    """Recovers the sessions of one switch, once. ``recovered`` is their number, ``reading`` reads the rules."""
+    """Recovers the sessions of one switch, once. ``recovered`` is their number.
+
+    ``reading`` reads the rules, ``forwarding`` forwards requests by those that are pending or contested.
+    """
 
     def __init__(
         self,
@@ -96,8 +96,6 @@ class Recovery:
         on_contested: OnContested = lambda _: None,
     ) -> None:
         self.recovered = 0
-        #: Whether the switch has a port, and it is up; known once the switch is served.
-        self.is_port_usable: Callable[[int], bool] = lambda _: True
         self.reading = RuleReading(datapath_id, self._on_row, self._on_read, PACE)
         #: Whether the switch has lost the key that the tags of its rules were hashed with.
         self.is_key_lost = False
@@ -109,6 +107,7 @@ class Recovery:
         self._adopting: Optional[set[int]] = None
         self._destinations = Destinations()
         self._rules = UnsettledRules(balancer.sessions, self._destinations)
+        self.forwarding = RuleForwarding(datapath_id, self._rules, self._destinations)
         #: Whether the log has said that rules wait, and not yet what has become of them.
         self._is_awaited = False
 
@@ -197,46 +196,6 @@ class Recovery:
         """The real server that a rule leads to; None if that is not known."""
         return self._destinations.real_of(target)
 
-    def forward(self, tag: int, is_deregistration: bool, now: float) -> Forward:
-        """How to forward a request whose rule is pending: by the rule; None if the balancer decides about it.
-
-        It does when the session is recovered now, and when its mobile is to begin anew: its request cannot arrive by
-        the rule, or it has asked more often than a session may be retried. The answers of home agents are not seen
-        here. But the rule stays while no other real server can serve. A deregistration, which may be forged, ends none.
-        """
-        if self.recover_if_found(tag, now):
-            return None
-        target = self._rules.pending.get(tag)
-        if target is None:
-            return self.forward_contested(tag, now)
-        server = self._destinations.server_of(target)
-        reals = [] if server is None else server.farm.reals
-        may_move = not is_deregistration and any(map(self._accepts_sessions, reals))
-        may_arrive = self._may_arrive(target) and not self._destinations.have_all(reals)
-        requests = self._rules.requests_of(tag) + may_arrive
-        if not is_deregistration:
-            self._rules.record_request(tag, requests, now)
-        if may_arrive:
-            if not may_move or requests <= 1 + max(real.configuration.reassign for real in reals):
-                return target.actions
-        elif not may_move:
-            return DropReason.REAL_UNREACHABLE
-        self._rules.forget(tag)
-        return None
-
-    def forward_contested(self, tag: int, now: float) -> Optional[bytes]:
-        """How to forward a request whose rule is contested: by the rule; None if the balancer decides about it."""
-        target = self._rules.contested.get(tag)
-        if target is None:
-            return None
-        server, real = self._destinations.server_of(target), self._destinations.real_of(target)
-        is_kept = server is None or real is None or server.farm.keeps(real)
-        if is_kept and self._may_arrive(target):
-            self._rules.record_request(tag, 0, now)
-            return target.actions
-        self._rules.forget(tag)
-        return None
-
     def recover_if_found(self, tag: int, now: float) -> bool:
         """Recover the session of a pending rule, if it is known to which real server the rule leads."""
         target = self._rules.pending_target(tag)
@@ -249,14 +208,6 @@ class Recovery:
     def asked_for(self, tag: int, now: float) -> Optional[RuleTarget]:
         """Where a rule that is pending or contested leads, if its mobile has asked within the idle time."""
         return self._rules.asked_for(tag, now)
-
-    def _accepts_sessions(self, real: RealServer) -> bool:
-        return real.accepts_sessions_from(self._datapath_id) or real.is_last_resort_for(self._datapath_id)
-
-    def _may_arrive(self, target: RuleTarget) -> bool:
-        """Whether the last port that a rule outputs to is up: else the switch sends nothing there."""
-        port = last_output(target.actions)
-        return port is None or self.is_port_usable(port)
 
     def end(self) -> None:
         """No rule is waited for any more."""

@@ -22,7 +22,8 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.delivery.table_output import TableOutput
 from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.recovery.follower_states import Followed
-from ryu_haslb.openflow.recovery.recovery import Forward, Recovery, Status
+from ryu_haslb.openflow.recovery.forwarding import Forward
+from ryu_haslb.openflow.recovery.recovery import Recovery, Status
 from ryu_haslb.openflow.recovery.remembered import RememberedSessions
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
@@ -140,7 +141,7 @@ class UnrecoveredSessions:
         sessions, is_named = self._balancer.sessions, request.home_agent not in request.virtual_server.any_home_agent
         if self.recovery.has_contested and not is_named and not self._has_session_here(request):
             for tag in sessions.tags_of(request):
-                actions = self.recovery.forward_contested(tag, now)
+                actions = self.recovery.forwarding.forward_contested(tag, now)
                 if actions is not None:
                     return actions
         if sessions.find(request) is not None:
@@ -180,7 +181,9 @@ class UnrecoveredSessions:
         for tag in tags:
             status = self.recovery.status(tag)
             if status is Status.PENDING:
-                return self.recovery.forward(tag, is_deregistration, now)
+                if self.recovery.recover_if_found(tag, now):
+                    return None
+                return self.recovery.forwarding.forward(tag, is_deregistration, now)
             if status is Status.UNREAD:
                 if not self._table_output.is_usable:
                     return DropReason.RECOVERY_PENDING

@@ -40,7 +40,7 @@ def wired_elsewhere() -> Wired:
 
 def test_a_request_is_forwarded_by_the_rule_of_the_switch_at_which_it_arrives() -> None:
     restarted, session = recovered_elsewhere(0, 1)
-    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) == TO_B
+    assert restarted.recovery.forwarding.forward_contested(TAG, restarted.bench.now) == TO_B
     assert restarted.recovery.status(TAG) is Status.PENDING, "an audit leaves the rule alone"
     assert not restarted.recovery.is_over
     assert session.real is restarted.bench.reals[0], "requests at the other switch follow its rule"
@@ -49,12 +49,12 @@ def test_a_request_is_forwarded_by_the_rule_of_the_switch_at_which_it_arrives() 
 
 def test_it_is_also_while_the_other_switch_confirms_no_rule() -> None:
     restarted, _ = recovered_elsewhere(0, 1, rule_at=None)
-    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) == TO_B
+    assert restarted.recovery.forwarding.forward_contested(TAG, restarted.bench.now) == TO_B
 
 
 def test_the_session_of_this_switch_is_contested_by_no_rule() -> None:
     restarted, _ = recovered_elsewhere(0, 1, rule_at=1)
-    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) is None
+    assert restarted.recovery.forwarding.forward_contested(TAG, restarted.bench.now) is None
     assert restarted.recovery.is_over
 
 
@@ -64,7 +64,7 @@ def test_a_rule_to_a_home_agent_that_is_found_later_is_settled_then() -> None:
     session.rule_at = 0xBAD
     restarted = Restarted(0, bench=bench)
     restarted.read((TAG, TO_B))
-    assert restarted.recovery.forward_contested(TAG, bench.now) == TO_B
+    assert restarted.recovery.forwarding.forward_contested(TAG, bench.now) == TO_B
     restarted.find(0, 1)
     restarted.recovery.tick(bench.now)
     assert restarted.recovery.is_over, "both lead there"
@@ -84,7 +84,7 @@ def test_the_rule_is_recovered_when_the_other_session_has_ended() -> None:
 def test_a_contested_rule_stays_while_its_mobile_asks_and_is_lost_afterwards() -> None:
     restarted, _ = recovered_elsewhere(0, 1)
     begin, idle = restarted.bench.now, restarted.bench.server.idle
-    restarted.recovery.forward_contested(TAG, begin + idle - 1)
+    restarted.recovery.forwarding.forward_contested(TAG, begin + idle - 1)
     restarted.recovery.tick(begin + idle + 1)
     assert restarted.lost == []
     restarted.recovery.tick(begin + 2 * idle)
@@ -95,7 +95,7 @@ def test_a_contested_rule_stays_while_its_mobile_asks_and_is_lost_afterwards() -
 def test_a_rule_to_a_home_agent_that_has_failed_is_not_followed() -> None:
     restarted, _ = recovered_elsewhere(0, 1)
     restarted.bench.reals[1].fail(restarted.bench.now, is_last=False)
-    assert restarted.recovery.forward_contested(TAG, restarted.bench.now) is None
+    assert restarted.recovery.forwarding.forward_contested(TAG, restarted.bench.now) is None
     assert restarted.recovery.is_over
 
 
