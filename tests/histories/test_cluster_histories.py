@@ -12,7 +12,7 @@ from budget import some
 from played import run, world_after
 
 from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT
-from ryu_haslb.configuration.model import Drain
+from ryu_haslb.configuration.model import Drain, ProbeKind
 from simulation.faults import Fault
 from simulation.openflow import ROLE_MASTER
 from simulation.ovsdb_server import Operation, Request
@@ -308,6 +308,27 @@ def test_a_request_crosses_a_switch_that_rejects_the_first_rules_of_a_new_leader
     parameters = replace(parameters, bundles=False, flood=False, tables=1, normal="ignored", make="CPqD Research")
     parameters = replace(parameters, flow_mod_rate=200.0)
     assert simulate(parameters, [Fault(40.0, "controller is killed", (0,))], 50.0).violation is None
+
+
+def test_a_request_crosses_a_switch_that_still_has_the_rules_of_the_run_before() -> None:
+    """Found with seed 30438 of 300 s; docs/flows.md, "pass dispatched". The other switch has lost rules and key, so the
+    new leader dispatches there with a key of its own, and this one takes 0.2 s for its new rules."""
+    parameters = Parameters(
+        seed=488461740,
+        home_agents=4,
+        switches=2,
+        controllers=2,
+        is_cluster=True,
+        mobiles=400,
+        leastconns=True,
+        retransmissions=3,
+        flow_mod_rate=300.0,
+        stats_delay=0.1,
+        probe=ProbeKind.PING,
+    )
+    kills = [Fault(12.572, "controller is killed", (number,)) for number in range(2)]
+    starts = [Fault(13.572, "switch restarts", (0,)), Fault(32.572, "controller starts", (0,))]
+    assert simulate(parameters, kills + starts, 35.0).violation is None
 
 
 def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 from budget import some
 
+from ryu_haslb.openflow.flow_tables import standing_rules
 from ryu_haslb.slb.health import Health
 from simulation import (
     failure_invariant,
@@ -292,6 +293,16 @@ def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPat
     violation = simulate(parameters, [*kept, Fault(60.0, "sabotage"), *_BESIDE.get(rule, [])], seconds).violation
     assert violation is not None
     assert violation.rule == rule
+
+
+def test_a_switch_that_does_not_pass_on_what_others_dispatch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart it may have no rule with the key of another one for a while: docs/flows.md, "pass dispatched"."""
+    parameters = replace(_REFRESHING, switches=2)
+    assert simulate(parameters, [], 60.0).violation is None
+    monkeypatch.setattr(standing_rules, "_rules_for_our_switches", lambda *_: iter(()))
+    violation = simulate(parameters, [], 60.0).violation
+    assert violation is not None
+    assert violation.rule == "each request is dispatched once"
 
 
 def test_every_rule_has_a_test_that_breaks_it() -> None:

@@ -10,7 +10,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import Purpose, dispatch_address
 from ryu_haslb.slb.session_tag import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire
-from simulation.packet import PROTOCOL_UDP, tag_of, tagged, untagged
+from simulation.packet import ETH_SRC, PROTOCOL_UDP, tag_of, tagged, untagged
 from simulation.parameters import FIRST_TRUNK, PROBE_SOURCE, VIRTUALS, Parameters
 from simulation.switch import SimulatedSwitch
 from simulation.thief import Thief, is_for_thief
@@ -82,9 +82,13 @@ class Cabling:
         port = self._other_end[port]
         switch, plain = self._switch_at[port], untagged(frame)
         has_been_dispatched = is_dispatched(plain) and _is_request(plain)
-        if has_been_dispatched and not self._parameters.bundles and _balances_again(switch, port, frame):
+        if has_been_dispatched and self._may_balance_again(switch, plain) and _balances_again(switch, port, frame):
             self._witness.on_returned(plain[42:])
         switch.receive(port, frame)
+
+    def _may_balance_again(self, switch: SimulatedSwitch, frame: bytes) -> bool:
+        """Whether a switch may have no rule that passes a dispatched request on (docs/flows.md, "pass dispatched")."""
+        return not self._parameters.bundles or not _knows_key_of(switch, frame)
 
     def inlet(self, port: int) -> Callable[[bytes], None]:
         """A function that sends a frame of the node at a port."""
@@ -151,6 +155,17 @@ def _balances_again(switch: SimulatedSwitch, port: int, frame: bytes) -> bool:
     """
     flow = switch.datapath.tables[0].find(frame, port)
     return flow is not None and flow.cookie == Purpose.PUNT_REQUEST.cookie
+
+
+def _knows_key_of(switch: SimulatedSwitch, frame: bytes) -> bool:
+    """Whether a switch has a rule that passes on what is dispatched with the key of the source of a frame."""
+    source = int.from_bytes(frame[6:12], "big")
+    return any(
+        number == ETH_SRC and mask is not None and source & mask == value
+        for flow in switch.datapath.tables[0]
+        if flow.cookie == Purpose.PASS_DISPATCHED.cookie
+        for number, value, mask in flow.match.fields
+    )
 
 
 def _last_bytes(datapath_id: int) -> set[int]:

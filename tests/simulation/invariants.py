@@ -137,6 +137,9 @@ class Invariants:
         if world.counts.repeated:
             what = f"{world.counts.repeated} requests were dispatched more often than they came"
             raise ViolationError("each request is dispatched once", what)
+        rules_change_at = max(world.disturbed_at, world.plundered_at)
+        if world.parameters.bundles and world.witness.returned_at > rules_change_at + SETTLE_TIME:
+            raise ViolationError("each request is dispatched once", "switches do not pass on what others dispatch")
         for switch in world.switches:
             masters = [connection for connection in switch.connections if connection.role == ROLE_MASTER]
             if len(masters) > 1:

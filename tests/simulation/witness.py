@@ -64,6 +64,8 @@ class Witness:
         #: When something happened last that the balancer cannot tell from an answer of a silent home agent: a mobile
         #: that registered was switched off, a stranger has sent requests, sessions were cleared.
         self.interrupted_at = 0.0
+        #: When a request that one switch had dispatched last came to the balancer again at the next one.
+        self.returned_at = 0.0
         self._clock = clock
         self._reassign = reassign
         self._undispatched: dict[bytes, int] = {}
@@ -96,6 +98,7 @@ class Witness:
 
     def on_returned(self, payload: bytes) -> None:
         """A request that one switch has dispatched comes to the balancer again at the next, and to no home agent."""
+        self.returned_at = self._clock.now
         self._undispatched[payload] = self._undispatched.get(payload, 0) + 1
 
     def on_ignored(self, number: int, frame: bytes) -> None:
