@@ -69,7 +69,7 @@ class RuleForwarding:
         server, real = self._destinations.server_of(target), self._destinations.real_of(target)
         is_kept = server is None or real is None or server.farm.keeps(real)
         if is_kept and self._is_port_up(target):
-            self._rules.record_request(tag, 0, now)
+            self._rules.record_request(tag, 1, now)
             return target.actions
         self._rules.forget(tag)
         return None

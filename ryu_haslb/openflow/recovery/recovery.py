@@ -205,9 +205,9 @@ class Recovery:
         self._recover(tag, target, *found, now)
         return self._balancer.sessions.by_tag(tag) is not None and tag not in self._rules.contested
 
-    def asked_for(self, tag: int, now: float) -> Optional[RuleTarget]:
-        """Where a rule that is pending or contested leads, if its mobile has asked within the idle time."""
-        return self._rules.asked_for(tag, now)
+    def on_timed_out(self, tag: int, now: float) -> Optional[RuleTarget]:
+        """The switch has timed out a rule. Where it leads, if it is pending or contested, and is still asked for."""
+        return self._rules.on_timed_out(tag, now)
 
     def end(self) -> None:
         """No rule is waited for any more."""

@@ -229,7 +229,7 @@ class UnrecoveredSessions:
 
         The requests were forwarded by packet-out, or dropped: none has hit the rule.
         """
-        target = self.recovery.asked_for(tag, now)
+        target = self.recovery.on_timed_out(tag, now)
         server = None if target is None else self._virtual_servers.get(target.virtual_address)
         if target is None or server is None:
             return

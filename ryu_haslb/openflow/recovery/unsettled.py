@@ -38,7 +38,8 @@ class UnsettledRules:
     def __init__(self, sessions: SessionTable, destinations: Destinations) -> None:
         self.pending: dict[int, RuleTarget] = {}
         self.contested: dict[int, RuleTarget] = {}
-        #: By tag: the requests that a pending rule has forwarded, and when the last one came.
+        #: By tag: the requests that a pending rule has forwarded, or 1 if a contested one has forwarded any; and when
+        #: the last one came, or the rule was contested.
         self._requests: dict[int, tuple[int, float]] = {}
         self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
         #: The same of rules that the switch has lost.
@@ -205,17 +206,24 @@ class UnsettledRules:
         return rules
 
     def requests_of(self, tag: int) -> int:
-        """How many requests a pending rule has forwarded."""
+        """How many requests a pending rule has forwarded; 1 if a contested one has forwarded any."""
         return self._requests.get(tag, (0, 0.0))[0]
 
     def record_request(self, tag: int, requests: int, now: float) -> None:
         """A mobile has sent a request; its rule has forwarded so many."""
         self._requests[tag] = requests, now
 
-    def asked_for(self, tag: int, now: float) -> Optional[RuleTarget]:
-        """Where the rule with this tag leads, if its mobile has asked lately."""
+    def on_timed_out(self, tag: int, now: float) -> Optional[RuleTarget]:
+        """The switch has timed out a rule. Where it leads, if its mobile has sent requests lately, which hit no rule.
+
+        Without such a request its session has ended.
+        """
         target = self.pending.get(tag) or self.contested.get(tag)
-        return target if target is not None and self.has_asked(tag, target, now) else None
+        is_asked_for = tag in self.pending or self.requests_of(tag) > 0
+        if target is not None and is_asked_for and self.has_asked(tag, target, now):
+            return target
+        self.forget(tag)
+        return None
 
     def has_asked(self, tag: int, target: RuleTarget, now: float) -> bool:
         """Whether the mobile of a rule has sent a request lately, or its rule has been contested since."""

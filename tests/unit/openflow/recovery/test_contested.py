@@ -147,6 +147,17 @@ def test_a_contested_rule_that_times_out_while_its_mobile_asks_is_added_again() 
     assert not wired.fake.has_flow(rule_of("anna").cookie), "its mobile is gone"
 
 
+def test_the_session_of_a_contested_rule_has_ended_when_that_times_out_and_no_request_has_come() -> None:
+    """Found with seed 30078 of 300 s: the rule was added again, and its session was recovered when the other ended."""
+    restarted, session = recovered_elsewhere(0, 1)
+    assert restarted.recovery.on_timed_out(TAG, restarted.bench.now + 150) is None
+    restarted.bench.balancer.ending.close_live([session])
+    restarted.recovery.tick(restarted.bench.now + 150)
+    assert restarted.recovery.is_over
+    assert restarted.sessions() == 0
+    assert restarted.bench.balancer.sessions.recovery_room.pending == 0
+
+
 def test_a_mobile_whose_session_came_here_meanwhile_follows_it_at_once() -> None:
     """Its request has named the other home agent, and the session's rule has replaced the one that was contested."""
     wired = wired_elsewhere()

@@ -134,6 +134,17 @@ def test_a_rule_that_leads_to_no_real_server_of_the_farm_is_given_up_at_once() -
     assert len(wired.balancer.sessions) == 1
 
 
+def test_the_session_of_a_pending_rule_has_ended_when_that_times_out_and_no_request_has_come() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.now += 100
+    wired.time_out("anna")
+    wired.find(0)
+    wired.find(1)
+    wired.tick()
+    assert len(wired.balancer.sessions) == 0
+    assert not wired.switch.unrecovered.is_known
+
+
 def test_a_pending_rule_is_removed_when_its_session_could_no_longer_live() -> None:
     wired = Wired(on_switch=[rule_of("anna")], found=False)
     wired.find(0)
