@@ -83,7 +83,7 @@ class Connection:
         self._recorded_monitor: Optional[bool] = None
         self._barrier_replied_at: Optional[float] = None
         self._port_flaps = PortFlaps(transport.id)
-        self._installation.ask_description()
+        self._installation.evidence.ask()
         self._mastership.ask(clock())
 
     def _make_mastership(self) -> Arbiter:
@@ -218,7 +218,7 @@ class Connection:
 
     def on_record_changed(self) -> None:
         """Another test of the switch is on record, or none any more."""
-        self._installation.take_record()
+        self._installation.evidence.take_record()
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed: replace the standing rules and find named ports anew, if needed."""

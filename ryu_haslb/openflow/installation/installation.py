@@ -1,6 +1,6 @@
 """What one connection installs on a switch besides session rules: meters and standing rules, in which layout::
 
-    layout    from the configuration, the switch's description and ports, and what it rejects (:mod:`.layout_choice`)
+    layout    from the configuration, the switch's ports, what it rejects, and other evidence (:mod:`.layout_evidence`)
     install   meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                    -> error: :mod:`.standing_rejections`
     replace   another configuration, or other ports: the standing rules that differ; where it is not known what is in
@@ -22,13 +22,8 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
-from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.capabilities.known_makes import MISCOUNTS_METERS, is_of
-from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
-from ryu_haslb.openflow.capabilities.normal_check import NormalCheck
-from ryu_haslb.openflow.capabilities.self_description import Reported, SelfDescription
-from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.delivery.accepted_rules import Accepted
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
@@ -36,6 +31,7 @@ from ryu_haslb.openflow.flow_tables.key_rules import ignores_normal_rule
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
+from ryu_haslb.openflow.installation.layout_evidence import LayoutEvidence
 from ryu_haslb.openflow.installation.standing_rejections import StandingRejections
 from ryu_haslb.openflow.installation.upkeep import Upkeep
 from ryu_haslb.openflow.installation.weak_method import weak_method
@@ -43,7 +39,6 @@ from ryu_haslb.openflow.ports.changes import PortChanges
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.tag_keys import MAX_KEYS
@@ -59,8 +54,8 @@ _MessagesOf = Callable[[list[Rule], bool, int, Layout], list[bytes]]
 class Installation:
     """The meters and standing rules that are installed over one connection to ``switch``.
 
-    ``transactions`` are all that are sent over the connection. ``upkeep`` is that of one mastership; :meth:`begin`
-    makes it anew.
+    ``transactions`` are all that are sent over the connection, and ``evidence`` is what it has shown of the switch.
+    ``upkeep`` is that of one mastership; :meth:`begin` makes it anew.
     """
 
     def __init__(
@@ -86,14 +81,12 @@ class Installation:
         self._has_gone_back = False
         self._has_earlier_rules = False
         self._installed_at = 0.0
-        self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
-        self._normal_check = NormalCheck(
-            transport, transport.id, lambda: switch.admission.backlog.all_requests, weak_method(self._on_normal_seen)
+        self.evidence = LayoutEvidence(
+            transport, switch, _switching(configuration, transport.id), weak_method(self._follow_ports)
         )
+        self._choice = self.evidence.choice
         self._rejections = StandingRejections(transport.id, self._choice, self.transactions, weak_method(self.install))
         self._port_changes = PortChanges()
-        self._description: Optional[SelfDescription] = None
-        self._unsuitable_record: Optional[SwitchRecord] = None
         self.begin()
 
     def begin(self) -> None:
@@ -103,10 +96,6 @@ class Installation:
             *(self._transport, self._switch, self.transactions, self._balancer, self._configuration),
             weak_method(self._restore),
         )
-
-    def ask_description(self) -> None:
-        """Ask the switch who made it, and what its tables, meters and groups have room for."""
-        self._description = SelfDescription(self._transport, self._transport.id, weak_method(self._on_reported))
 
     def begin_serving(self, has_earlier_rules: bool) -> None:
         """Install for the first time in a mastership. ``has_earlier_rules``: the switch is known to have standing rules
@@ -151,8 +140,7 @@ class Installation:
         if self.is_serving:
             if not self._is_installing:
                 self._follow_rejections(now)
-                if self._choice.must_check_normal:
-                    self._normal_check.tick(now)
+                self.evidence.tick(now)
             self.upkeep.tick(now)
         elif not self._is_installing and self._rejections.must_retry(now):
             self.install()
@@ -191,20 +179,11 @@ class Installation:
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Handle a reply with meters, with rules that are audited, or with the description. False: another reply."""
-        return (
-            self.upkeep.on_multipart_reply(xid, message, now)
-            or self._normal_check.on_reply(xid, message)
-            or (self._description is not None and self._description.on_reply(xid, message))
-        )
+        return self.upkeep.on_multipart_reply(xid, message, now) or self.evidence.on_multipart_reply(xid, message)
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error about a packet-out to FLOOD, or a request of ours. False: another error."""
-        return (
-            self._on_flood_rejected(error)
-            or self.upkeep.on_error(xid, now)
-            or self._normal_check.on_error(xid)
-            or (self._description is not None and self._description.on_error(xid))
-        )
+        return self.upkeep.on_error(xid, now) or self.evidence.on_error(xid, error)
 
     def _restore(self) -> None:
         """Others have deleted or changed standing rules, or the meter of all requests: add what is missing."""
@@ -277,10 +256,10 @@ class Installation:
         is_current = rules is self._sent
         if error is not None:
             self._is_sent_known = False
-            is_former = layout != self._choice.layout(self._transport.port_names().keys())
+            is_outdated = layout != self._choice.layout(self._transport.port_names().keys())
             if not is_current:
                 self._is_installing = True  # what was sent since may be a difference from these: it is not enough
-            elif is_former and not self._has_gone_back:
+            elif is_outdated and not self._has_gone_back:
                 self.install()  # sent before another rejection has shown what the switch lacks
             else:
                 self._on_rejected(rules, before, error)
@@ -412,52 +391,6 @@ class Installation:
         self.upkeep.audit.suspend()
         if self.is_serving:
             self._switch.disconnect()
-
-    def _on_reported(self, reported: Reported) -> None:
-        """The switch has reported something of itself; all of it before it is served, if it replies in order."""
-        self._switch.on_reported(reported)
-        self._choice.on_description(reported.description)
-        self._say_if_record_is_of_another()
-        self._follow_ports()
-
-    def _on_normal_seen(self, forwards: bool) -> None:
-        """The counters of the switch's ports show whether it forwards what is output to NORMAL."""
-        self._switch.normal_seen = self._choice.see(forwards)
-        self._switch.switching_source = self._choice.decision.source
-        if not forwards:
-            LOG.warning(
-                "Switch %016x accepts output to NORMAL and drops the packets, by the counters of its ports; 'ip slb "
-                "datapath %016x switching learn' has it forward from its first second on",
-                *(self._transport.id, self._transport.id),
-            )
-        self._follow_ports()
-
-    def take_record(self) -> None:
-        """Another test of the switch is on record, or none any more."""
-        self._choice.record = self._switch.record
-        self._switch.switching_source = self._choice.decision.source
-        self._say_if_record_is_of_another()
-        self._follow_ports()
-
-    def _say_if_record_is_of_another(self) -> None:
-        record, found = self._choice.record, self._switch.reported.description
-        is_described = found != Description()
-        if record is not None and is_described and not record.is_of(found) and record is not self._unsuitable_record:
-            self._unsuitable_record = record
-            LOG.warning(
-                "Switch %016x: the switch-test record %s is of another make or version (%s %s %s) and is ignored; test "
-                "the switch again",
-                *(self._transport.id, quoted(record.file), *map(printable, record[2:5])),
-            )
-
-    def _on_flood_rejected(self, error: wire.Error) -> bool:
-        """The switch has no port FLOOD: flood to each port by itself. What was sent before is rejected as well."""
-        was_known = self._choice.floods_by_ports
-        if not self._choice.rejects_flood(error):
-            return False
-        if not was_known:
-            self._follow_ports()
-        return True
 
 
 def _switching(configuration: Configuration, datapath_id: int) -> Optional[Switching]:

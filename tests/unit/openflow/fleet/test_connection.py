@@ -483,7 +483,7 @@ def test_ports_are_followed_once_because_of_a_description_and_of_rejected_floods
     """It takes milliseconds where there are many real servers, and a switch may send both any number of times."""
     connected = Connected(answers=False)
     followed: list[bool] = []
-    monkeypatch.setattr(connected.connection._installation, "_follow_ports", lambda: followed.append(True))
+    monkeypatch.setattr(connected.connection._installation.evidence, "_on_found", lambda: followed.append(True))
     asked = next(each for each in connected.transport.sent if each[1] == wire.OFPT_MULTIPART_REQUEST)
     reply = message(wire.OFPT_MULTIPART_REPLY, int.from_bytes(asked[4:8], "big"), bytes(8) + bytes(1056))
     assert [connected.transport.deliver(reply) for _ in range(3)] == [True, False, False]
