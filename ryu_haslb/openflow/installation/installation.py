@@ -9,7 +9,9 @@
     go back   the switch rejects rules and has accepted others before: it goes on with those, and gets the new ones
               again after a pause
 
-What is in place is kept there by :mod:`.upkeep`: the meters, the rules that copy replies, and the audits.
+:mod:`.rule_update` has the messages of each.
+
+While the switch is served, :mod:`.upkeep` keeps the meters in place, and the rules that copy replies, and audits all.
 """
 
 from __future__ import annotations
@@ -17,11 +19,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration, Switching
-from ryu_haslb.configuration.outside_ports import sides_of
+from ryu_haslb.configuration.outside_ports import Sides, sides_of
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.capabilities.known_makes import MISCOUNTS_METERS, is_of
 from ryu_haslb.openflow.delivery.accepted_rules import Accepted
@@ -32,6 +33,7 @@ from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.installation.layout_evidence import LayoutEvidence
+from ryu_haslb.openflow.installation.rule_update import RuleUpdate, difference, way_back
 from ryu_haslb.openflow.installation.standing_rejections import StandingRejections
 from ryu_haslb.openflow.installation.upkeep import Upkeep
 from ryu_haslb.openflow.installation.weak_method import weak_method
@@ -47,8 +49,6 @@ LOG = logging.getLogger(__name__)
 
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]
-#: Makes messages of standing rules: whether their meters are there, transaction id, layout.
-_MessagesOf = Callable[[list[Rule], bool, int, Layout], list[bytes]]
 
 
 class Installation:
@@ -109,7 +109,7 @@ class Installation:
         self._choice.seen = self._switch.normal_seen
         self.upkeep.audit.suspend()
         self._transport.transmit(set_config(self._transport.next_xid()))
-        self._install_meters(lambda: self._submit(rule_messages.replacement))
+        self._install_meters(self._submit)
 
     def configure(self, configuration: Configuration) -> None:
         """Have the standing rules follow another configuration."""
@@ -194,8 +194,7 @@ class Installation:
             self.upkeep.reply_rules.forget()  # without their actions they would drop what home agents reply
             self.upkeep.audit.suspend()
             self._is_sent_known = False
-            messages_of = rule_messages.replacement if self._has_gone_back else rule_messages.restoration
-            self._install_meters(lambda: self._submit(messages_of))
+            self._install_meters(self._submit if self._has_gone_back else self._submit_restoration)
 
     def _install_meters(self, conclude: Callable[[], None]) -> None:
         """Install the meters of all requests and of ARP, unless they are worse than none."""
@@ -207,10 +206,32 @@ class Installation:
     def _replace(self) -> None:
         if self.is_serving:
             self._is_installing = True
-            self._submit(rule_messages.replacement)
+            self._submit()
 
-    def _submit(self, messages_of: _MessagesOf) -> None:
-        """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
+    def _submit(self) -> None:
+        """Send the standing rules of the configuration in force, or what differs from those that are in place."""
+        before = self._sent
+        rules, layout, sides = self._rules_in_force()
+        if self._knows_what_differs(layout):
+            update = difference(before, rules, layout)
+        else:
+            update = RuleUpdate(rules, layout, rule_messages.replacement)
+            self._switch.set_layout(layout)
+            self.upkeep.reply_rules.forget()
+        self.upkeep.meters.configure(self._configuration, sides)
+        self._has_gone_back = False
+        self._send(update)
+
+    def _submit_restoration(self) -> None:
+        """Send the standing rules of the configuration in force, of which others have deleted some."""
+        rules, layout, _ = self._rules_in_force()
+        self._set_layout(layout)
+        self.upkeep.meters.of_clients.on_lost()
+        self._has_gone_back = False
+        self._send(RuleUpdate(rules, layout, rule_messages.restoration))
+
+    def _rules_in_force(self) -> tuple[list[Rule], Layout, Sides]:
+        """The standing rules of the configuration in force for the ports that the switch has, and their layout."""
         transport, switch = self._transport, self._switch
         names = transport.port_names()
         sides, remarks = sides_of(self._configuration, names)
@@ -218,58 +239,45 @@ class Installation:
         layout = self._choice.layout(names.keys())
         switch.switching_source = self._choice.decision.source
         keys = self._balancer.sessions.keys.of_switch(transport.id)[:MAX_KEYS]
-        before, rules = self._sent, list(standing_rules(self._configuration, transport.id, sides, keys, layout))
-        is_difference = messages_of is rule_messages.replacement and self._knows_what_differs(layout)
+        rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         if self._choice.to_remember is not None:
             rules.append(ignores_normal_rule(self._choice.to_remember))
-        if is_difference:
-            messages_of = partial(rule_messages.difference, before)
-            self.upkeep.meters.configure(self._configuration, sides)
-        elif messages_of is rule_messages.replacement:
-            switch.set_layout(layout)
-            self.upkeep.reply_rules.forget()
-            self.upkeep.meters.configure(self._configuration, sides)
-        else:
-            if layout != switch.layout:
-                switch.set_layout(layout)
-            self.upkeep.meters.of_clients.on_lost()
-        self._has_gone_back = False
-        self._send(rules, layout, messages_of, before if is_difference else None)
+        return rules, layout, sides
 
-    def _send(self, rules: list[Rule], layout: Layout, messages_of: _MessagesOf, before: Optional[list[Rule]]) -> None:
-        """Send standing rules, all of them or what differs from those ``before``."""
-        self._sent, self._is_sent_known = rules, before is not None
+    def _set_layout(self, layout: Layout) -> None:
+        if layout != self._switch.layout:
+            self._switch.set_layout(layout)
+
+    def _send(self, update: RuleUpdate) -> None:
+        self._sent, self._is_sent_known = update.rules, update.before is not None
         self.upkeep.audit.suspend()
         metered = self.upkeep.meters.are_supported
         self.transactions.submit(
-            lambda xid: messages_of(rules, metered, xid, layout),
-            lambda error: self._on_confirmed(rules, layout, before, error),
-            revoke=lambda error: self._on_late_rejection(rules, error),
+            lambda xid: update.messages(metered, xid),
+            lambda error: self._on_confirmed(update, error),
+            revoke=lambda error: self._on_late_rejection(update, error),
         )
-        self._submit_table_miss(rules, metered, layout)
+        self._submit_table_miss(update.rules, metered, update.layout)
 
-    def _on_confirmed(
-        self, rules: list[Rule], layout: Layout, before: Optional[list[Rule]], error: Optional[wire.Error]
-    ) -> None:
-        """The switch has carried out what was sent for these rules, or has rejected it."""
+    def _on_confirmed(self, update: RuleUpdate, error: Optional[wire.Error]) -> None:
+        """The switch has carried out an update, or has rejected it."""
         self._is_installing = False
-        is_current = rules is self._sent
+        is_current = update.rules is self._sent
         if error is not None:
             self._is_sent_known = False
-            is_outdated = layout != self._choice.layout(self._transport.port_names().keys())
             if not is_current:
                 self._is_installing = True  # what was sent since may be a difference from these: it is not enough
-            elif is_outdated and not self._has_gone_back:
+            elif update.layout != self._chosen_layout() and not self._has_gone_back:
                 self.install()  # sent before another rejection has shown what the switch lacks
             else:
-                self._on_rejected(rules, before, error)
+                self._on_rejected(update, error)
             return
-        if is_current and before is None:
+        if is_current and update.before is None:
             self._is_sent_known = True
         if is_current and not self._is_sent_known:
             self._replace()  # it was a difference from rules that were rejected meanwhile
         else:
-            self._on_installed(rules, layout)
+            self._on_installed(update.rules, update.layout)
 
     def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
         """Send the table-miss rule after all others. A switch without bundles might else carry it out before them."""
@@ -298,8 +306,11 @@ class Installation:
 
     def _may_accept_another(self, layout: Layout, error: wire.Error) -> bool:
         """Whether a rejection of rules of this layout shows that the switch may accept those of another one."""
-        is_current = layout == self._choice.layout(self._transport.port_names().keys())
-        return is_current and self._choice.on_rejected(error)
+        return layout == self._chosen_layout() and self._choice.on_rejected(error)
+
+    def _chosen_layout(self) -> Layout:
+        """The layout that the switch is to have, as far as is known now."""
+        return self._choice.layout(self._transport.port_names().keys())
 
     def _knows_what_differs(self, layout: Layout) -> bool:
         """Whether only the standing rules that differ need be sent: all of them take a slow switch a quarter of a
@@ -328,37 +339,31 @@ class Installation:
         self.upkeep.reply_rules.begin(self._switch.layout)
         self._switch.on_ready(self._transport.is_port_usable, self._installed_at)
 
-    def _on_rejected(self, rules: list[Rule], before: Optional[list[Rule]], error: wire.Error) -> None:
-        """The switch rejects standing rules, sent as what differs from those ``before``, or all of them."""
+    def _on_rejected(self, update: RuleUpdate, error: wire.Error) -> None:
+        """The switch rejects standing rules."""
         self._is_installing, self._is_sent_known = True, False
         if self._rejections.may_accept_after(error):
             return
-        self._switch.accepted_rules.reject(rules)
+        self._switch.accepted_rules.reject(update.rules)
         former = self._switch.accepted_rules.last
         self._switch.rejection = str(error)
         has_earlier = self._has_earlier_rules and bool(self.transactions.has_bundles)
         self._rejections.wait(error, former is not None or has_earlier, self._clock())
         if former is not None:
-            self._go_back(former, rules, before)
+            self._go_back(former, update)
         elif has_earlier:
             self._keep_earlier_rules()
         else:
             self._is_installing = False
             self._stop_serving()
 
-    def _go_back(self, former: Accepted, rejected: list[Rule], before: Optional[list[Rule]]) -> None:
+    def _go_back(self, former: Accepted, rejected: RuleUpdate) -> None:
         """Go on with the rules that the switch has accepted last."""
         self._has_gone_back = True
-        if former.layout != self._switch.layout:
-            self._switch.set_layout(former.layout)
-        if before is not former.rules:
+        self._set_layout(former.layout)
+        if rejected.before is not former.rules:
             self.upkeep.meters.of_clients.on_lost()
-            messages_of: _MessagesOf = partial(rule_messages.reversal, rejected)
-        elif self.transactions.has_bundles:
-            messages_of = rule_messages.no_messages  # the bundle that was rejected has changed nothing
-        else:
-            messages_of = partial(rule_messages.difference, rejected)
-        self._send(former.rules, former.layout, messages_of, None)
+        self._send(way_back(former, rejected, is_atomic=bool(self.transactions.has_bundles)))
 
     def _keep_earlier_rules(self) -> None:
         """Go on with rules that are not known here, and are not audited: the rejected bundle has changed nothing."""
@@ -366,15 +371,15 @@ class Installation:
         self._sent = []
         self._connect()
 
-    def _on_late_rejection(self, rules: list[Rule], error: wire.Error) -> bool:
+    def _on_late_rejection(self, update: RuleUpdate, error: wire.Error) -> bool:
         """The switch rejects standing rules after the barrier reply; it may send an error for each of them."""
-        if self.is_serving and self._switch.accepted_rules.reject(rules):
-            if rules is not self._sent:
+        if self.is_serving and self._switch.accepted_rules.reject(update.rules):
+            if update.rules is not self._sent:
                 self._is_sent_known = False  # what was sent since may be a difference from them
                 if not self._is_installing:
                     self._replace()
             elif not self._is_installing:
-                self._on_rejected(rules, None, error)
+                self._on_rejected(update._replace(before=None), error)
         return True
 
     def _on_late_table_miss_rejection(
