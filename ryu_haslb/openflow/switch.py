@@ -148,6 +148,7 @@ class Switch:
         self.disconnect()
         self._transactions = transactions
         self.path.channel = transactions.channel
+        self.admission.reset(transactions.channel.bytes_sent)
         self.served_since = now
         self.adjacencies.begin(self._balancer.sessions.keys.current, now)
         self.rules.connect(transactions)

@@ -82,10 +82,10 @@ class Admission:
             self.clients.admitted += 1
         return fault
 
-    def reset(self) -> None:
-        """Forget load and backlog: the connection is a new one, or is lost."""
+    def reset(self, bytes_sent: int = 0) -> None:
+        """Forget load and backlog: the switch is served from now on, after so many bytes, or no longer."""
         self.load = Load.NORMAL
-        self.backlog = Backlog()
+        self.backlog = Backlog(bytes_sent)
 
     def update_load(self, channel: Channel, barrier: Optional[int], now: float) -> None:
         """Determine the load. ``barrier`` is a barrier request that was just sent; if None, one is sent when due."""

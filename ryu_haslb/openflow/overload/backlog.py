@@ -58,20 +58,21 @@ class _Barrier(NamedTuple):
 class Backlog:
     """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far.
 
+    What was sent before the backlog begins does not count: the switch may have been served over it before.
     ``requests`` counts the requests that were sent since the last barrier request. ``settled`` counts the requests that
     the switch has rejected or returned since the last barrier reply. The caller counts requests and rejections.
     ``round_trip`` is the seconds that the last barrier took, None before the first reply.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_sent: int = 0) -> None:
         self.requests = 0
         self._requests_before_barrier = 0
         self.settled = 0
         self._returned = 0
         self.round_trip: Optional[float] = None
         self._outstanding: deque[_Barrier] = deque()
-        self._bytes_before_barrier = 0
-        self._confirmed_bytes = 0
+        self._bytes_before_barrier = bytes_sent
+        self._confirmed_bytes = bytes_sent
         self._shortest_round_trip = self._previous_shortest = _MAX_SUBTRACTED_ROUND_TRIP
         self._window_ends = 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster_switch import PORTS, Led, Network
 
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
+from ryu_haslb.openflow.overload.backlog import MAX_UNCONFIRMED_BYTES, Load
 from ryu_haslb.openflow.recovery.follower import POLL_INTERVAL
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.roles.arbiter import Role
@@ -88,6 +89,22 @@ def test_the_lead_may_change_again_and_again() -> None:
         assert not members[0].read_sessions()
         for member in members:
             member.sent.clear()
+
+
+def test_a_member_that_leads_again_drops_no_request_for_what_it_sent_when_it_led_before() -> None:
+    """The switch has long done that, although no barrier of this mastership has confirmed it yet."""
+    led = Led()
+    again, other = led.leader, led.standby
+    again.leadership.is_leading, again.leadership.generation = False, 2
+    other.lead(2)
+    led.run(2.5)
+    again.bytes_sent = 10 * MAX_UNCONFIRMED_BYTES
+    again.lead(3)
+    while again.switch.role is not Role.MASTER:
+        again.deliver(again.received.pop(0))
+    again.fleet.flush(led.clock.now)
+    assert again.switch.admission.load is Load.NORMAL
+    assert {mobile: again.request(mobile) for mobile in led.homes} == led.homes
 
 
 def test_a_switch_without_a_session_table_is_not_followed() -> None:
