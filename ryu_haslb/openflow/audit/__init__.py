@@ -1,1 +1,1 @@
-"""The audit of one switch: which of our rules others have deleted or changed."""
+"""The audit of one switch: which of our rules others have deleted or changed, and which of theirs override ours."""

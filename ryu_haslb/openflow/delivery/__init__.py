@@ -1,1 +1,1 @@
-"""How messages get to a switch and into effect: in transactions, by output to TABLE, after a rejection again."""
+"""How messages take effect at a switch: in transactions, by output to TABLE, and again after a rejection."""

@@ -48,7 +48,7 @@ BARRIER_TIMEOUT = 15.0
 #: under 606,000 of them, and a new connection would begin with reading them all.
 RULES_PER_SECOND = 20_000
 
-#: Seconds between two times when what was found out about the switch is taken over.
+#: Seconds between two updates of what is shown of the switch's capabilities.
 CAPABILITIES_INTERVAL = 1.0
 
 
@@ -66,7 +66,7 @@ class Connection:
         self._installation = Installation(transport, switch, balancer, configuration, clock)
         self._key_reading: Optional[KeyReading] = None
         self._must_forget_first = self._is_resigning = self._must_confirm = self._has_lost_rules = False
-        self._have_others_served = False
+        self._have_others_served = self._has_earlier_rules = False
         self._leadership = switch.leadership
         budget = Budget(0)
         if self._leadership is not None:
@@ -79,7 +79,7 @@ class Connection:
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
         switch.capabilities.begin()
         switch.address = transport.address[0]
-        self._capabilities_taken_at = -CAPABILITIES_INTERVAL
+        self._capabilities_updated_at = -CAPABILITIES_INTERVAL
         self._recorded_monitor: Optional[bool] = None
         self._barrier_replied_at: Optional[float] = None
         self._port_flaps = PortFlaps(transport.id)
@@ -164,7 +164,7 @@ class Connection:
                 self._follower.begin(was_leading, self._clock())
 
     def on_forgotten(self) -> None:
-        """The switch, or what is between, has begun anew behind this connection: rules and replies may be lost."""
+        """The switch, or a relay before it, has restarted behind this connection: rules and replies may be lost."""
         LOG.warning(
             "Switch %016x has forgotten which balancer is master; closing the connection, to begin anew",
             self.transport.id,
@@ -255,7 +255,7 @@ class Connection:
             self._switch.capabilities.update({Capability.FLOW_MONITOR: self._recorded_monitor})
         self._installation.tick(now)
         if self.is_serving:
-            self._take_capabilities(now)
+            self._update_capabilities(now)
         self._mastership.tick(now)
         unanswered_for = max(self._switch.admission.oldest_barrier_age(now), self._mastership.unanswered_for(now))
         limit = BARRIER_TIMEOUT + self._switch.rules.counted // RULES_PER_SECOND
@@ -298,14 +298,14 @@ class Connection:
             self._leadership.on_confirmed(self._switch)
         Retirement(self.transport, conclude, self._switch.layout)
 
-    def _take_capabilities(self, now: float) -> None:
-        """Once a second: what was found out about the switch."""
-        if now < self._capabilities_taken_at + CAPABILITIES_INTERVAL:
+    def _update_capabilities(self, now: float) -> None:
+        """Update what is shown of the switch's capabilities, if it is time."""
+        if now < self._capabilities_updated_at + CAPABILITIES_INTERVAL:
             return
         found = self._installation.capabilities
         if not found:
             return
-        self._capabilities_taken_at = now
+        self._capabilities_updated_at = now
         is_fenced = self._mastership.role is not Role.UNFENCED
         self._switch.capabilities.update({**found, Capability.ROLES: is_fenced})
 
@@ -346,7 +346,7 @@ class Connection:
         return self._mastership.on_message(kind, xid, message, self._clock())
 
     def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
-        """Requests are discarded: another balancer gets them as well, or this one ends and they might get no rule."""
+        """The same, but discard requests: another balancer gets them, or this one stops, and they might get no rule."""
         return (
             kind == wire.OFPT_PACKET_IN
             or self._follower.on_message(kind, xid, message, self._clock())

@@ -81,13 +81,13 @@ class Fleet:
                 self._refuse(refused, older)
 
     def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None:
-        """A connection answers an echo request: it keeps its datapath id if another one has claimed that."""
+        """A connection has answered an echo request. If another one has claimed its datapath id, it keeps that."""
         if self._rivals.on_echo_reply(transport, xid):
             for refused in self._rivals.end(transport.id):
                 self._refuse(refused, transport)
 
     def _answers_barriers(self, transport: SwitchChannel) -> bool:
-        """Whether a connection lives that answers no echo request: a barrier request has followed that."""
+        """Whether a barrier reply has come since the echo request was sent that the switch has not answered."""
         connection = self._connections.get(transport.id)
         return connection is not None and connection.has_answered_since(self._rivals.began_at(transport.id))
 
@@ -104,7 +104,7 @@ class Fleet:
             "Switch %016x: serving its connection from %s (port %d) in place of the one from %s (port %d): %s",
             *(newer.id, *newer.address[:2], *older.address[:2], reason),
         )
-        self._forget(older)
+        self._leave(older)
         older.close()
         self._admit_in_place(newer)
 
@@ -134,13 +134,13 @@ class Fleet:
             return
         if transport.id in self.switches:
             self.switches[transport.id].lost_because = f"{transport.close_reason}; its sessions are kept"
-        self._forget(transport)
+        self._leave(transport)
         waiting = self._rivals.best(transport.id)
         if waiting is not None and not self._is_stopping:
             self._admit_in_place(waiting)
 
     def has_connection(self, transport: SwitchChannel) -> bool:
-        """Whether the switch of a connection is served over it, or waits for its other balancer to end."""
+        """Whether the switch is served over this connection, or will be when no other balancer serves it."""
         connection = self._connections.get(transport.id)
         return connection is not None and connection.transport is transport
 
@@ -196,7 +196,7 @@ class Fleet:
         self._look_for_unrecovered()
 
     def _returning(self) -> Iterator[Switch]:
-        """Switches that are about to be served: rules that were on their way to them are sent again then."""
+        """The switches that are about to be served. Rules that were on their way to them are sent again then."""
         now = self._clock()
         for datapath_id, switch in self.switches.items():
             connection = self._connections.get(datapath_id)
@@ -227,19 +227,19 @@ class Fleet:
 
     @property
     def serves_any(self) -> bool:
-        """Whether a switch is served: in a cluster, whether another member has not become MASTER of all yet."""
+        """Whether any switch is served. In a cluster: whether another member is not yet MASTER of all of them."""
         return any(switch.channel is not None for switch in self.switches.values())
 
     def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
         """Another member of the cluster leads, and has located these next hops at the switches.
 
-        A leader takes them over for switches only that it has not met yet.
+        When this member leads, only a switch that it has not met yet gets them.
         """
         self._preloaded = places
         self._preload_all()
 
     def preload_lost_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
-        """The same with next hops that it has lost, and where they were."""
+        """The same for next hops that it has lost: where they were."""
         self._preloaded_lost = places
         self._preload_all()
 
@@ -274,7 +274,7 @@ class Fleet:
                 self._replace(older, waiting, f"that one has not answered an echo request for {ECHO_TIMEOUT:g} s")
 
     def _look_for_unrecovered(self) -> None:
-        """Which switches have sessions that are known here and not recovered yet: a mobile may come to another one."""
+        """Find the switches with sessions that are known and not recovered yet: their mobiles may come to others."""
         self._unrecovered.clear()
         if self._leadership is not None and not self._leadership.is_leading:
             return
@@ -290,8 +290,8 @@ class Fleet:
     def stop(self, conclude: Callable[[], None]) -> int:
         """Accept no further request, and leave rules and sessions where they are.
 
-        :meth:`flush` must go on. Returns the number of switches; ``conclude`` is called once for each of them, when it
-        has confirmed all that was sent to it.
+        The caller goes on to call :meth:`flush`. Returns the number of switches; ``conclude`` is called once for each
+        of them, when it has confirmed all that was sent to it.
         """
         self._is_stopping = True
         count = len(self._connections)
@@ -302,7 +302,7 @@ class Fleet:
         """End every connection."""
         served = [each.transport for each in self._connections.values()]
         for transport in [*self._rivals.all_waiting(), *self._not_served.values(), *served]:
-            self._forget(transport)
+            self._leave(transport)
             transport.close()
 
     def retire(self) -> dict[int, Optional[bool]]:
@@ -382,7 +382,7 @@ class Fleet:
         connection = self._connections.get(datapath_id)
         return self._not_served.get(datapath_id) if connection is None else connection.transport
 
-    def _forget(self, transport: SwitchChannel) -> None:
+    def _leave(self, transport: SwitchChannel) -> None:
         self._not_served.pop(transport.id, None)
         connection = self._connections.pop(transport.id, None)
         if connection is not None:

@@ -21,10 +21,10 @@ agent anyway::
       | 50024  ARP for us, of a host that sends too much of it                drop             |   |
       | 50022  other ARP of such a host                                       NORMAL           |   |
       | 50020  request; its fragments; ping; ARP for us                       controller       |   |
+      | 50020  ARP reply to a probe in one VLAN                 controller and NORMAL          |   |
       | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
       | 50012  from the source of a probe, and not from us                    drop             |   |
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
-      | 50020  ARP reply to a probe in one VLAN                 controller and NORMAL          |   |
       | 50010  ARP from a real server, or the router to it      controller and NORMAL          |   |
       | 50000  other packets to the chassis address                           controller       |   |
       |     1  reply of a real server in doubt             NORMAL, and goto table 2 -----------|---|---+
@@ -234,7 +234,7 @@ _OWN_METERS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A standing rule. ``match`` has the names of OpenFlow's match fields.
+    """A standing rule. ``match`` maps OpenFlow's names of match fields to their values.
 
     ``client_meter`` is the number of a client's own meter, for a rule that matches this client only. ``data`` stands in
     bits 32 to 55 of the cookie.
@@ -276,8 +276,8 @@ class Rule:
 def chassis_address(datapath_id: int) -> bytes:
     """The Ethernet address in a switch's ARP replies for virtual addresses, and the source of what it dispatches.
 
-    A datapath id of up to 24 bits is a part of it. Of a longer one it has a hash: such ids often differ in their upper
-    bits only. Two ids have one address once in millions of pairs; the fleet serves one of the two then.
+    A datapath id of up to 24 bits is a part of it. Of a longer one it has a hash, since such ids often differ in their
+    upper bits only. Two ids in millions of pairs have the same address; the fleet then serves one of the two.
     """
     packed = datapath_id.to_bytes(8, "big")
     if datapath_id < 1 << 8 * _CHASSIS_SUFFIX_LENGTH:
@@ -288,8 +288,8 @@ def chassis_address(datapath_id: int) -> bytes:
 def probe_address(key: bytes, vlan: int) -> bytes:
     """The Ethernet address in probes that the switch sends into one VLAN only (0: into none, untagged).
 
-    A host that answers to this address has seen the probe, so it is in that VLAN. ``key`` is a secret, since others
-    could else answer without having seen the probe; 32 bits are enough, as some hundred answers a second are read.
+    A host that answers to this address has seen the probe, so it is in that VLAN. ``key`` is a secret: without
+    it others could answer who have not seen the probe. 32 bits are enough, as some hundred answers a second are read.
     """
     return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=4).digest()
 
@@ -297,8 +297,8 @@ def probe_address(key: bytes, vlan: int) -> bytes:
 def dispatch_address(datapath_id: int, key: bytes) -> bytes:
     """The Ethernet source of what a switch dispatches: five secret bytes, and one that differs between switches.
 
-    Another switch of ours passes frames with this source to their destination. A host that could write it would get
-    round the balancer. So the address is a hash with the secret ``key``, and only the home agents' VLAN sees it. Two
+    Another switch of ours passes frames with this source to their destination. A host that could write it would
+    bypass the balancer. So the address is a hash with the secret ``key``, and only the home agents' VLAN sees it. Two
     switches may have the same last byte: switches of others between them then learn the address at two ports, which
     does no harm. Without a key it is the chassis address.
     """
@@ -308,7 +308,7 @@ def dispatch_address(datapath_id: int, key: bytes) -> bytes:
 
 
 def dispatch_match(key: bytes) -> Value:
-    """Matches the Ethernet source of what the switches of ours have dispatched, those with the same key."""
+    """Matches the Ethernet source of what our switches with the same key have dispatched."""
     if key == UNKEYED:
         return (CHASSIS_PREFIX + bytes(_CHASSIS_SUFFIX_LENGTH)).hex(":"), "ff:ff:ff:00:00:00"
     return (_dispatch_prefix(key) + bytes(1)).hex(":"), "ff:ff:ff:ff:ff:00"

@@ -1,1 +1,1 @@
-"""Meters and standing rules of one switch: installed, kept in place, removed."""
+"""Meters and standing rules of one switch: installed in the layout that it can take, kept in place, removed."""

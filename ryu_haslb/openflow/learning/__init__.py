@@ -1,1 +1,1 @@
-"""The learning table of a switch that cannot switch by itself: what it learns, and the rules of that."""
+"""The learning table of a switch that cannot switch by itself: what it learns, and the rules for it."""

@@ -1,1 +1,1 @@
-"""The sessions that a switch already holds: read after a start, followed by a standby, recovered."""
+"""The sessions whose rules a switch already has: read after a start, followed by a standby, recovered."""
