@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from bench import (
@@ -48,8 +49,8 @@ def bench() -> Iterator[Bench]:
         yield running
 
 
-def ofctl(*command: str) -> None:
-    subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", *command], check=True, capture_output=True)
+def ofctl(*command: str) -> bytes:
+    return subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", *command], check=True, capture_output=True).stdout
 
 
 def rules(bench: Bench) -> set[Rule]:
@@ -179,6 +180,24 @@ def test_one_session_rule_that_is_deleted_is_restored(bench: Bench) -> None:
     ofctl("del-flows", SWITCH, f"table=1,cookie={cookie:#x}/-1")
     wait_until(lambda: restorations(bench) > count, "the deletion is counted")
     await_rules(bench, before, "it is restored")
+
+
+def test_an_old_dump_of_the_table_brings_no_mobile_to_a_former_home_agent(bench: Bench, tmp_path: Path) -> None:
+    """An operator restores it while mobiles register. Its rules lead to where their sessions were, and it lacks one."""
+    dump = tmp_path / "old.flows"
+    former = {name: bench.deliver(registration(name)) for name in MOBILES}
+    wait_until(lambda: len(session_rules(bench)) >= len(MOBILES), "every mobile has its rule")
+    dump.write_bytes(ofctl("--no-stats", "dump-flows", SWITCH))
+    bench.lab.command(CONTROLLER, "clear ip slb sessions")
+    wait_until(lambda: not session_rules(bench), "no session has a rule")
+    bench.deliver(registration("odd@isp.com"))
+    now = {name: bench.deliver(registration(name)) for name in MOBILES}
+    assert now != former
+    wait_until(lambda: len(session_rules(bench)) == len(MOBILES) + 1, "every mobile has its rule")
+    expected = rules(bench)
+    ofctl("replace-flows", SWITCH, str(dump))
+    assert {name: bench.deliver(registration(name)) for name in MOBILES} == now
+    await_rules(bench, expected, "the rules are restored")
 
 
 def test_rules_of_others_stay_and_the_audit_lets_them_be(bench: Bench) -> None:

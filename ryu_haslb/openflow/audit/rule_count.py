@@ -8,13 +8,15 @@
                 -> they do not                             -> compare
                 -> rules are changing, so they cannot show -> compare, unless that took long the last time
     every 6 s   compare, even if the numbers agree: others may have changed the actions of rules, or replaced rules by
-                their own. Less often where reading the rules takes the switch more than 20 ms
+                their own. Less often where reading the rules takes the switch more than 20 ms, as the quickest of the
+                last readings shows: a busy machine makes single ones longer
 
 A comparison that finds nothing explains a difference: others have rules in the table, and are counted from then on.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Optional
 
@@ -29,6 +31,8 @@ _COUNTED_PER_SECOND = 100_000
 #: its rules for the last one: 0.3 % of its time.
 COMPARE_INTERVAL = 6.0
 _COMPARE_PAUSE = 300.0
+#: Comparisons that found nothing, of which the quickest reading counts.
+_READINGS = 4
 #: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took; and
 #: the same while rules are changing all the time, so that their number shows no difference.
 _REPEAT_PAUSE = 10.0
@@ -53,6 +57,7 @@ class RuleCount:
         self._difference: Optional[int] = None
         self._is_unexplained = False
         self._compared_at = self._took = 0.0
+        self._readings: deque[float] = deque(maxlen=_READINGS)
 
     def begin(self, now: float) -> None:
         """The standing rules are in place: count soon."""
@@ -122,6 +127,9 @@ class RuleCount:
         """
         self._is_unexplained = is_clean
         self._took, self._compared_at = now - began_at, now
-        self._compare_at = now if is_due_again else now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
+        if is_clean:
+            self._readings.append(reading)
+        pause = max(COMPARE_INTERVAL, _COMPARE_PAUSE * min(self._readings, default=reading))
+        self._compare_at = now if is_due_again else now + pause
         self._not_before = now + _REPEAT_PAUSE * self._took
         self._count_at = now + COUNT_INTERVAL

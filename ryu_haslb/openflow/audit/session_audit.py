@@ -12,8 +12,10 @@ Reading every session rule of a large switch keeps it busy for seconds, so the r
 
 :mod:`.session_rows` judges the rows of a slice. After each slice there is a pause of four times the time that the slice
 took, so that the audit takes at most a fifth of the switch's time; the pause is limited to 2 s. Rules that wait or are
-outstanding are left out. Nothing is audited before recovery has read all rules, or has given up. If it has given up,
-the first comparison recovers the sessions of the rules that it did not read, and removes none of them.
+outstanding are left out. When others have changed rules, any rule may lead to another home agent (``ovs-ofctl
+replace-flows`` with an old dump of the table): until all are compared, requests go by packet-out. Nothing is audited
+before recovery has read all rules, or has given up. If it has given up, the first comparison recovers the sessions of
+the rules that it did not read, and removes none of them.
 
 A rule with an idle time-out has the switch send a flow-removed message, which distinguishes a time-out from a deletion
 at once. Rules without an idle time-out do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` there would
@@ -133,10 +135,14 @@ class SessionAudit:
         self._count.begin(now)
 
     def compare(self, now: float) -> None:
-        """Compare all session rules, beginning now; again, if that is under way."""
+        """Compare all session rules, beginning now, since others have changed some; again, if that is under way."""
         self._is_due_again = self.is_comparing
-        if self.is_comparing or self._empty_comparisons >= _MAX_EMPTY_COMPARISONS:
-            return
+        if self._empty_comparisons < _MAX_EMPTY_COMPARISONS:
+            self._rules.are_doubted = True
+            if not self.is_comparing:
+                self._begin_comparison(now)
+
+    def _begin_comparison(self, now: float) -> None:
         self.is_comparing, self._rows.was_found = True, False
         self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
@@ -166,7 +172,7 @@ class SessionAudit:
             if now >= self._next_at:
                 self._continue_comparison(now)
         elif self._count.is_comparison_due(now):
-            self.compare(now)
+            self._begin_comparison(now)
         elif self._count.is_due(now) and self._count.count():
             self._ask(table_stats_request, now)
 
@@ -260,7 +266,7 @@ class SessionAudit:
         ]
         self._reading += now - self._asked_at
         if missing:
-            self._has_found = True
+            self._has_found = self._rules.are_doubted = True
             self._missing += len(missing)
             self._rules.reinstall(missing)
         has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
@@ -283,7 +289,7 @@ class SessionAudit:
             self._end_comparison(now)
 
     def _end_comparison(self, now: float) -> None:
-        self.is_comparing = False
+        self.is_comparing, self._rules.are_doubted = False, self._is_due_again
         self._slices = []
         self._rows.forget()
         if self._rows.was_found:

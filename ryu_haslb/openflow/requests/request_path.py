@@ -254,6 +254,7 @@ class RequestPath:
             and session.rule_at == self._datapath_id
             and self.table_output.is_usable
             and real not in self.rules.moved
+            and not self.rules.are_doubted
         ):
             channel.transmit(packet.packet_out_to_session(session.tag, frame))
             return

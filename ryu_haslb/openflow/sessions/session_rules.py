@@ -67,8 +67,9 @@ class SessionRules:
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
     maps each real server to the actions that lead to it, or to where it was when it was lost; ``moved`` are those whose
     installed rules may still lead elsewhere. ``changes`` counts the rules that were sent to be installed or removed.
-    ``pace`` limits what is outstanding. ``room`` and ``rejected`` are those of the ``waiting_rules``. ``counted`` is
-    the number of session rules here when :mod:`.session_audit` last counted them.
+    ``are_doubted`` while others have changed rules here and not all of ours were compared (:mod:`.session_audit`): any
+    of them may lead to another home agent. ``pace`` limits what is outstanding. ``room`` and ``rejected`` are those of
+    the ``waiting_rules``. ``counted`` is the number of session rules here when :mod:`.session_audit` last counted them.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class SessionRules:
     ) -> None:
         self.changes = 0
         self.counted = 0
+        self.are_doubted = False
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._actions = actions
@@ -204,6 +206,7 @@ class SessionRules:
         request comes back as a session miss.
         """
         self._transactions = transactions
+        self.are_doubted = False
         self._reinstallation.begin(len(self.waiting_rules.queue))
 
     def on_moved(self, reals: AbstractSet[RealServer]) -> None:
