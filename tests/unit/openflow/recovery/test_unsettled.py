@@ -1,0 +1,87 @@
+"""Rules that no session has yet: each takes one of the places that all switches share, whatever becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ryu_haslb.openflow.recovery.destinations import UNSERVED_TIMEOUT, Destinations
+from ryu_haslb.openflow.recovery.remembered import Recalled
+from ryu_haslb.openflow.recovery.session_view import RuleTarget
+from ryu_haslb.openflow.recovery.unsettled import UnsettledRules
+from ryu_haslb.slb.session_table import SessionTable
+
+ADDRESS, LIMIT = b"\x0a\1\1\x0a", 5
+TAGS = st.integers(1, 4)
+ACTIONS = [bytes([number]) * 8 for number in range(3)]
+#: Each is done with a tag, actions and a time.
+Step = Callable[[UnsettledRules, int, bytes, float], object]
+
+
+def await_real(rules: UnsettledRules, tag: int, actions: bytes, now: float) -> None:
+    target = rules.target(ADDRESS, actions)
+    if target is not None and not rules.is_confirmed(tag):
+        rules.await_real(tag, target, now)
+
+
+def contest(rules: UnsettledRules, tag: int, actions: bytes, now: float) -> None:
+    rules.contest(tag, ADDRESS, actions, now)
+
+
+def settle_due(rules: UnsettledRules, tag: int, actions: bytes, now: float) -> None:
+    for due, _, _ in rules.take_due(5, now):
+        rules.forget(due)
+
+
+def list_all(rules: UnsettledRules, tag: int, actions: bytes, now: float) -> None:
+    rules.list_followed(may_be_unread=tag % 2 == 0, now=now)
+    rules.list_recalled()
+
+
+STEPS: list[Step] = [
+    await_real,
+    contest,
+    settle_due,
+    list_all,
+    lambda rules, tag, actions, now: rules.forget(tag),
+    lambda rules, tag, actions, now: rules.give_up(tag),
+    lambda rules, tag, actions, now: rules.pending_target(tag),
+    lambda rules, tag, actions, now: rules.record_request(tag, 1, now) if tag in rules else None,
+]
+steps = st.lists(
+    st.tuples(
+        st.booleans(),
+        st.sampled_from(STEPS),
+        TAGS,
+        st.sampled_from(ACTIONS),
+        st.floats(0.0, UNSERVED_TIMEOUT),
+    ),
+    min_size=20,
+    max_size=60,
+)
+
+
+@example(set(), set(), [(True, contest, 1, ACTIONS[0], 0.0), (True, await_real, 1, ACTIONS[0], 0.0)])
+@given(st.sets(TAGS), st.sets(TAGS), steps)
+def test_a_rule_takes_one_place_and_is_pending_or_contested(
+    followed: set[int], lost: set[int], actions: list[tuple[bool, Step, int, bytes, float]]
+) -> None:
+    sessions, now = SessionTable(), 0.0
+    sessions.limit.limit = LIMIT
+    first, second = (UnsettledRules(sessions, Destinations()) for _ in range(2))
+    targets = [RuleTarget(ADDRESS, each) for each in ACTIONS]
+    first.follow({tag: targets[tag % 2] for tag in followed})
+    first.recall(Recalled(dict.fromkeys(lost, targets[2]), targets[2:], 0.0), now)
+    for is_first, step, tag, each, seconds in actions:
+        now += seconds
+        step(first if is_first else second, tag, each, now)
+        for rules in (first, second):
+            assert not rules.pending.keys() & rules.contested.keys()
+        assert sessions.recovery_room.pending == len(first) + len(second)
+    for rules in (first, second):
+        for tag in [*rules.pending, *rules.contested]:
+            rules.forget(tag)
+        rules.end()
+    assert (sessions.recovery_room.pending, sessions.recovery_room.targets) == (0, 0)
