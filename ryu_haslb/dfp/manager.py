@@ -121,6 +121,8 @@ class AgentConnection:
         self._retry_at = 0.0
         self._host_was_found = False
         self._heard_at = 0.0
+        #: What ``_heard_at`` was when silence was found; None: it was not.
+        self._silent_since: Optional[float] = None
         self._has_reported = False
         self._servers: set[Server] = set()
         #: The tables of the bind id report in progress; None: no report was requested.
@@ -173,7 +175,11 @@ class AgentConnection:
         return actions
 
     def tick(self, now: float) -> list[Action]:
-        """Do what is due. To be called at :meth:`next_deadline`; early or late calls do no harm."""
+        """Do what is due. To be called at :meth:`next_deadline`; early or late calls do no harm.
+
+        Silence ends a connection with the second call that finds it: between the two the caller hands over what has
+        arrived while its process did not run.
+        """
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return []
@@ -181,6 +187,9 @@ class AgentConnection:
             self._move(Event.RETRY)
             self._retries += 1
             return [self._connect()]
+        if self._silent_since != self._heard_at:
+            self._silent_since = self._heard_at
+            return []
         self.counters.keep_alive_timeouts += 1
         return self._lose(now, f"no message for the keep-alive time of {self.agent.timeout} s")
 

@@ -94,12 +94,13 @@ def test_the_keep_alive_timeout_closes_the_connection_and_withdraws_the_weights(
     connection.received(weight_report(25), 110)
     assert connection.next_deadline() == 147.5
     assert connection.tick(147.4) == []
-    assert connection.tick(147.5) == [Close("no message for the keep-alive time of 30 s"), WithdrawWeights()]
+    assert connection.tick(147.5) == []
+    assert connection.tick(147.52) == [Close("no message for the keep-alive time of 30 s"), WithdrawWeights()]
     assert connection.state is State.WAITING
     assert connection.counters.keep_alive_timeouts == 1
-    assert connection.tick(327.4) == []
-    assert connection.next_deadline() == 327.5
-    assert connection.tick(327.5) == [Connect(HOME_AGENT, 500)]
+    assert connection.tick(327.5) == []
+    assert connection.next_deadline() == 327.52
+    assert connection.tick(327.52) == [Connect(HOME_AGENT, 500)]
 
 
 @pytest.mark.parametrize("timeout", [1, 3, 30, 3600])
@@ -112,6 +113,18 @@ def test_an_agent_that_uses_all_of_the_keep_alive_time_stays_connected(timeout: 
         at = report * timeout + 0.9
         assert connection.tick(at) == []
         connection.received(encode(PreferenceInformation()), at)
+
+
+def test_a_report_that_came_while_the_balancer_did_not_run_is_read_before_silence_counts(
+    connection: AgentConnection,
+) -> None:
+    """A process that was suspended, or waited for its processor, finds the time over and the report unread."""
+    for end in (200.0, 300.0):
+        assert connection.tick(end) == []
+        connection.received(weight_report(25), end + 0.01)
+        assert connection.tick(end + 0.02) == []
+    assert connection.state is State.CONNECTED
+    assert connection.counters.keep_alive_timeouts == 0
 
 
 def test_an_agent_that_never_reports_is_told_from_one_that_does(connection: AgentConnection) -> None:
