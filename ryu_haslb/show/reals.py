@@ -163,9 +163,17 @@ _REAL_COLUMNS = (
 _REACHABLE = Column("reachable", "reachable", 10)
 
 
+def _reachable(row: RealRow) -> str:
+    """Whether switches reach a real server, or how many of them do."""
+    reached, all_switches = len(row["reachable_from"]), len(row["reachable_from"]) + len(row["unreachable_from"])
+    if reached < all_switches and reached:
+        return f"{reached} of {all_switches}"
+    return "yes" if reached else "no"
+
+
 def _reals(rows: Iterator[RealRow]) -> Iterator[Optional[str]]:
-    """The table of IOS. It has one more column where a real server is not reachable, which IOS does not know of."""
-    found = [{**row, "reachable": "yes" if row["reachable"] else "no"} for row in rows]
+    """The table of IOS. It has one more column where a switch does not reach a real server, which IOS does not know."""
+    found = [{**row, "reachable": _reachable(row)} for row in rows]
     columns = _REAL_COLUMNS if all(row["reachable"] == "yes" for row in found) else (*_REAL_COLUMNS, _REACHABLE)
     return table(columns, found)
 

@@ -91,6 +91,7 @@ def test_a_real_server_is_reachable_from_some_switches_and_not_from_others() -> 
     row = next(iter(reals(sources)))
     assert row["reachable_from"] == ["0000000000000001", "0000525400123456"]
     assert row["unreachable_from"] == ["0000000000000007"]
+    assert [line for line in REALS.text(iter([row])) if line is not None][-1].split()[-3:] == ["2", "of", "3"]
     lines = list(REALS_DETAIL.text(iter([row])))
     assert "  reachable from = 0000000000000001, 0000525400123456" in lines
     assert "  not reachable from = 0000000000000007" in lines
