@@ -331,6 +331,14 @@ def test_a_request_crosses_a_switch_that_still_has_the_rules_of_the_run_before()
     assert simulate(parameters, kills + starts, 35.0).violation is None
 
 
+def test_sessions_leave_home_agents_behind_a_switch_that_restarts_where_the_leader_does_not_reach_it() -> None:
+    """Found with seed 30132 of 300 s: it has no rules until another member leads; home agents answer no probe."""
+    parameters = replace(CLUSTER, seed=2, home_agents=4, mobiles=60, pdsns=2, refresh=15.0, lifetime=600, arrivals=20.0)
+    parameters = replace(parameters, probe=ProbeKind.IPMOBILE, probe_interval=2)
+    faults = [Fault(50.0, "control connection breaks", (0, 0)), Fault(51.0, "switch restarts", (0,))]
+    assert simulate(parameters, faults, 65.0).violation is None
+
+
 def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:
     """docs/security.md. The standby reaches one of two switches, and a stranger brings it three more."""
     world = world_after(CLUSTER, 60.0)

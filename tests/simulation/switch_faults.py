@@ -15,7 +15,7 @@ _COOKIE_MARK, _COOKIE_MASK = 0x51B7, 0xFFFF
 
 def _restart_switch(world: World, switch: int = 0) -> None:
     world.disturb()
-    world.plundered_at = world.clock.now
+    world.plundered_at = world.trunk_changed_at = world.clock.now
     world.await_normal()
     restarted = world.switches[switch]
     for controller in world.controllers:

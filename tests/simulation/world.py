@@ -74,7 +74,8 @@ class World:
     ghosts_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
-    #: When the link between two switches last went down or came up.
+    #: When the link between two switches last went down or came up, or one of them began without rules: until it has
+    #: them, it passes nothing on.
     trunk_changed_at: float = 0.0
     #: When the weather last changed.
     weather_changed_at: float = 0.0
