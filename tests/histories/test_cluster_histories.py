@@ -339,6 +339,19 @@ def test_sessions_leave_home_agents_behind_a_switch_that_restarts_where_the_lead
     assert simulate(parameters, faults, 65.0).violation is None
 
 
+def test_the_session_of_a_contested_rule_does_not_come_back_when_the_other_has_ended() -> None:
+    """Found with seed 30078 of 300 s: mobiles move while the leader does not reach the switch that has their rules."""
+    parameters = replace(CLUSTER, seed=1, mobiles=20, pdsns=2, refresh=15.0, lifetime=600, arrivals=10.0, max_rules=50)
+    faults = [
+        Fault(20.0, "controller is killed", (0,)),
+        Fault(21.0, "control connection breaks", (0, 1)),
+        Fault(22.0, "controller starts", (0,)),
+        Fault(50.0, "controller is killed", (1,)),
+        *(Fault(55.0 + number / 10, "move", (number, 0)) for number in range(20)),
+    ]
+    assert simulate(parameters, faults, 80.0).violation is None
+
+
 def test_made_up_switches_do_not_take_the_leader_from_a_switch_that_the_standby_does_not_reach() -> None:
     """docs/security.md. The standby reaches one of two switches, and a stranger brings it three more."""
     world = world_after(CLUSTER, 60.0)
