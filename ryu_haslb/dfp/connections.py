@@ -26,8 +26,6 @@ _READ_INTERVAL = 0.01
 #: Seconds that a connection must last to be seen where states are compared (:mod:`ryu_haslb.show.state_log`). The end
 #: of a shorter one has a line here.
 _MIN_SEEN_TIME = 0.2
-#: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
-_SEND_TIMEOUT = 5.0
 
 
 class DfpConnections(DfpAgents):
@@ -44,6 +42,8 @@ class SocketLink(Link):
         super().__init__(agent, agents)
         self._socket: Any = None
         self._connected_at = 0.0
+        #: Why the reader of the connection sees its end.
+        self._end = ""
         #: The faults that were warned of since the agent has connected.
         self._warned: set[str] = set()
 
@@ -69,7 +69,7 @@ class SocketLink(Link):
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with stream:
-            self._socket, self._connected_at = stream, time.monotonic()
+            self._socket, self._connected_at, self._end = stream, time.monotonic(), "connection lost"
             self._warned.clear()
             self.carry_out(self.connection.connected(time.monotonic()))
             self._read(stream)
@@ -84,7 +84,7 @@ class SocketLink(Link):
             if not data:
                 self._release_socket()
                 self.carry_out(self.connection.closed(time.monotonic()))
-                self._record_loss("connection lost")
+                self._record_loss(self._end)
                 return
             before = replace(self.connection.counters)
             self.carry_out(self.connection.received(data, time.monotonic()))
@@ -123,17 +123,14 @@ class SocketLink(Link):
         return is_first
 
     def send(self, data: bytes) -> None:
-        stream = self._socket
-        if stream is None:
-            return
-        stream.settimeout(_SEND_TIMEOUT)
-        try:
-            stream.sendall(data)
-        except OSError:
-            with suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)  # the reader sees the end and reports it
-        finally:
-            stream.settimeout(None)
+        """Send a message without waiting: timers and commands call this, and no agent may stop them.
+
+        The kernel has room for all that an agent is due. One that has left so much of it unread is disconnected.
+        """
+        with suppress(OSError):  # the reader sees the end of a connection and reports it
+            if self._socket is not None and not _takes(self._socket, data):
+                self._end = "the agent does not read what it is sent"
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _outlook(self) -> str:
         """The end of a log line: when the next attempt to connect follows."""
@@ -150,3 +147,11 @@ class SocketLink(Link):
         if stream is not None:
             with suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
+
+
+def _takes(stream: Any, data: bytes) -> bool:
+    """Whether the kernel has taken a whole message to send. Raises: OSError if the connection has ended."""
+    try:
+        return bool(stream.fd.send(data) == len(data))  # the non-blocking socket within eventlet's
+    except BlockingIOError:
+        return False
