@@ -105,6 +105,20 @@ def test_old_versions_of_tls_are_refused(secured: Secured) -> None:
     secured.require_served(secured.authority.issue("switch"))
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_switch_proves_its_certificate_in_every_connection(secured: Secured, version: ssl.TLSVersion) -> None:
+    """No session is resumed: the certificate may have expired since (RFC 8446, section 4.6.1)."""
+    context = secured.context(secured.authority.issue("switch"))
+    context.maximum_version = version
+    session = None
+    for number in (1, 2):
+        with context.wrap_socket(secured.controller.connect(), session=session) as switch:
+            switch.sendall(opening(number))
+            secured.controller.require_served(switch)
+            assert not switch.session_reused
+            session = switch.session
+
+
 def test_a_switch_cannot_connect_as_another_one_with_its_own_certificate(tmp_path: Path) -> None:
     """`ip slb datapath` binds an id to a name in a certificate. The holder of it replaces an older connection."""
     bound = "ip slb datapath 1 certificate switch-1\nip slb datapath 2 certificate switch-2\n"

@@ -23,11 +23,15 @@ class Secured:
 
     def connect(self, certificate: Optional[Certificate]) -> ssl.SSLSocket:
         """A TLS connection. With TLS 1.3 it is there before the balancer has seen the certificate."""
+        return self.context(certificate).wrap_socket(self.controller.connect())
+
+    def context(self, certificate: Optional[Certificate]) -> ssl.SSLContext:
+        """What a peer with a certificate, or without, connects with."""
         context = ssl.create_default_context(cafile=str(self.authority.certificate.path))
         context.check_hostname = False
         if certificate is not None:
             context.load_cert_chain(certificate.path, certificate.key)
-        return context.wrap_socket(self.controller.connect())
+        return context
 
     def require_served(self, certificate: Certificate, datapath_id: int = 1) -> None:
         with self.connect(certificate) as switch:

@@ -45,7 +45,8 @@ def server_context(key: str, certificate: str, authorities: Optional[str]) -> ss
             _require_readable(option, path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0) | ssl.OP_NO_COMPRESSION
+    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0) | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    context.num_tickets = 0  # a session that is resumed has no certificate checked, not even whether it has expired
     _load_certificate(context, key, certificate)
     if authorities is not None:
         try:
