@@ -8,9 +8,11 @@ long outputs give way to Registration Requests after each slice of lines.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -22,7 +24,7 @@ from eventlet.green import socket as green_socket
 
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.commands import Output
-from ryu_haslb.control.listener import ControlListener, user_of
+from ryu_haslb.control.listener import ControlListener, process_of, user_of
 from ryu_haslb.control.protocol import (
     END_MARK,
     PAUSE_MARK,
@@ -46,7 +48,8 @@ MAX_RUNNING_COMMANDS = 32
 STALLED_TIMEOUT = 1.0
 #: Lines of one output that are made before other work has its turn: a fraction of a millisecond.
 LINES_PER_SLICE = 50
-#: Seconds between two slices. Without a pause a long output would keep a processor busy that Open vSwitch may need.
+#: Seconds between two slices, and in front of each command, of which one of 64 kB takes 0.1 s to be read. Without a
+#: pause a long output would keep a processor busy that Open vSwitch may need.
 SLICE_INTERVAL = 0.001
 #: The user id of root.
 ROOT = 0
@@ -69,7 +72,8 @@ class ControlServer:
         self._execute = execute
         self._execute_for_root = execute_for_root or execute
         self._pending: dict[Any, None] = {}
-        self._running_commands = 0
+        #: The clients whose command is carried out, oldest first, and the process of each.
+        self._running: dict[Any, int] = {}
         #: The clients that are being sent a piece of their output, and since when; those that read have none waiting.
         self._sending: dict[Any, float] = {}
         self._turn = eventlet.semaphore.Semaphore()
@@ -111,7 +115,7 @@ class ControlServer:
         client.settimeout(CLIENT_TIMEOUT)
         with client, suppress(OSError):
             try:
-                user = user_of(client)
+                process, user = process_of(client), user_of(client)
                 if user not in (ROOT, os.geteuid()):  # the mode of the socket was changed
                     raise RequestError("only root and the owner of the balancer may use the control socket")
                 request = _receive(client)
@@ -122,18 +126,20 @@ class ControlServer:
                 self._pending.pop(client, None)
             if request is None:
                 return
-            self._carry_out(client, request, self._execute_for_root if user == ROOT else self._execute)
+            self._carry_out(client, process, request, self._execute_for_root if user == ROOT else self._execute)
             if request.wants_end:
                 client.sendall(END_MARK)
 
-    def _carry_out(self, client: Any, request: Request, execute: Execute) -> None:
-        if self._running_commands >= MAX_RUNNING_COMMANDS and not self._close_longest_stalled():
+    def _carry_out(self, client: Any, process: int, request: Request, execute: Execute) -> None:
+        if len(self._running) >= MAX_RUNNING_COMMANDS and not self._make_place(process):
             self._send(
                 client, error_lines(f"{MAX_RUNNING_COMMANDS} commands are running; end a debug, or try again later")
             )
             return
-        self._running_commands += 1
+        self._running[client] = process
         try:
+            with self._turn:
+                eventlet.sleep(SLICE_INTERVAL)
             output = execute(request.words())
             if output.live:
                 self._send_live(client, output.lines)
@@ -147,14 +153,14 @@ class ControlServer:
             LOG.exception("command failed: %s", _loggable(request))
             self._send(client, error_lines("the command failed; see the balancer's log"))
         finally:
-            self._running_commands -= 1
+            self._running.pop(client, None)
 
     def _send_in_slices(self, client: Any, lines: Iterator[Optional[str]], pause: bytes) -> None:
         """Send an output slice by slice; ``pause`` is sent for a slice without lines.
 
         Of all outputs only one makes a slice before packets have their turn.
         """
-        while True:
+        while client in self._running:
             with self._turn:
                 piece = list(islice(lines, LINES_PER_SLICE))
                 if not piece:
@@ -185,14 +191,26 @@ class ControlServer:
         finally:
             eventlet.kill(sender)
 
-    def _close_longest_stalled(self) -> bool:
-        """Close the client that has not read for longest, such as a suspended ``debug``; False if all of them read."""
-        client, since = min(self._sending.items(), key=lambda each: each[1], default=(None, 0.0))
-        if client is None or time.monotonic() - since < STALLED_TIMEOUT:
+    def _make_place(self, process: int) -> bool:
+        """End a command for a new one of a process; False if each of the others is read, and is its process's share.
+
+        That is one whose client has not read for longest, such as a suspended ``debug``; or the oldest one of the
+        process with the most commands, if that has more than this one: a program that asks and asks locks no one out.
+        """
+        stalled, since = min(self._sending.items(), key=lambda each: each[1], default=(None, math.inf))
+        if time.monotonic() - since >= STALLED_TIMEOUT:
+            return self._end_command(stalled)
+        held = Counter(self._running.values())
+        greediest = max(held, key=lambda each: held[each])
+        if held[greediest] <= held[process] + 1:
             return False
-        del self._sending[client]
+        return self._end_command(next(client for client, each in self._running.items() if each == greediest))
+
+    def _end_command(self, client: Any) -> bool:
+        self._running.pop(client, None)
+        self._sending.pop(client, None)
         with suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)  # the greenlet that sends to it sees the end
+            client.shutdown(socket.SHUT_RDWR)  # the greenlet that carries it out sees the end
         return True
 
 

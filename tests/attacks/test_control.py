@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ryu_haslb.control.protocol import Request
 from ryu_haslb.control.server import MAX_RUNNING_COMMANDS, ControlServer
 
 SHOW = Request(b"show ip slb reals", False)
+#: The operator's process.
+OPERATOR = 1
 
 
 class Client:
@@ -44,28 +47,62 @@ def answer(words: Any) -> Output:
     return Output(iter(["answered"]))
 
 
+def occupy(server: ControlServer, *processes: int) -> list[Client]:
+    """Commands of these processes take all places."""
+    clients = [Client() for _ in range(MAX_RUNNING_COMMANDS)]
+    server._running = dict(zip(clients, cycle(processes)))
+    return clients
+
+
 def test_a_client_that_does_not_read_gives_its_place_to_a_new_command(server: ControlServer) -> None:
     """Such as a suspended ``debug``, whose output has no time limit."""
-    stalled, slow, operator = Client(), Client(), Client()
-    server._running_commands = MAX_RUNNING_COMMANDS
+    stalled, slow, *_ = occupy(server, *range(2, 2 + MAX_RUNNING_COMMANDS))
     server._sending = {slow: 0.0, stalled: -math.inf}
-    server._carry_out(operator, SHOW, answer)
+    operator = Client()
+    server._carry_out(operator, OPERATOR, SHOW, answer)
     assert operator.received == b"answered\n"
     assert (stalled.is_closed, slow.is_closed) == (True, False)
     assert list(server._sending) == [slow]
 
 
 def test_commands_whose_clients_read_are_not_ended(server: ControlServer) -> None:
-    reading, operator = Client(), Client()
-    server._running_commands = MAX_RUNNING_COMMANDS
+    reading, *others = occupy(server, *range(2, 2 + MAX_RUNNING_COMMANDS))
+    operator = Client()
     for sending in ({}, {reading: math.inf}):
         server._sending = dict(sending)
-        server._carry_out(operator, SHOW, answer)
+        server._carry_out(operator, OPERATOR, SHOW, answer)
     assert operator.received.count(b"% 32 commands are running; end a debug, or try again later\n") == 2
-    assert not reading.is_closed
-    assert server._running_commands == MAX_RUNNING_COMMANDS
+    assert not any(client.is_closed for client in (reading, *others))
+    assert list(server._running) == [reading, *others]
+
+
+def test_a_program_that_takes_all_places_gives_its_oldest_one_to_another(server: ControlServer) -> None:
+    """Its clients read, or have not been silent for long: new ones come all the time."""
+    first, greedy, *others = occupy(server, OPERATOR + 1, *[OPERATOR + 2] * MAX_RUNNING_COMMANDS)
+    operator, further = Client(), Client()
+    server._carry_out(operator, OPERATOR, SHOW, answer)
+    assert operator.received == b"answered\n"
+    assert greedy.is_closed
+    assert not any(client.is_closed for client in (first, *others))
+    server._running[operator] = OPERATOR
+    server._carry_out(further, OPERATOR + 2, SHOW, answer)
+    assert further.received.startswith(b"% 32 commands are running")
+
+
+def test_a_command_that_has_lost_its_place_is_not_carried_out_further(server: ControlServer) -> None:
+    def search(words: Any) -> Output:
+        return Output(found_nothing())
+
+    def found_nothing() -> Iterator[None]:
+        while True:
+            yield None
+            server._end_command(searching)
+
+    searching = Client()
+    server._carry_out(searching, OPERATOR, SHOW, search)
+    assert searching.received == b""
 
 
 def test_what_was_sent_is_no_longer_waited_for(server: ControlServer) -> None:
-    server._carry_out(Client(), SHOW, answer)
-    assert (server._sending, server._running_commands) == ({}, 0)
+    server._carry_out(Client(), OPERATOR, SHOW, answer)
+    assert (server._sending, server._running) == ({}, {})

@@ -216,6 +216,6 @@ def test_a_command_that_fails_is_logged_without_its_secret(tmp_path: Path, caplo
 
     request = Request(f"config 'ip slb dfp password 0 {PASSWORD}'".encode(), False)
     with control(tmp_path, execute=fail) as served, caplog.at_level(logging.DEBUG):
-        served._carry_out(Peer(0), request, fail)
+        served._carry_out(Peer(0), os.getpid(), request, fail)
     assert [record.getMessage() for record in caplog.records] == ["command failed: config"]
     require_no_secret(json.dumps([record.getMessage() for record in caplog.records]))
