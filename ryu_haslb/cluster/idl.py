@@ -14,6 +14,7 @@ from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
 
 from ryu_haslb.cluster import json_stream
+from ryu_haslb.cluster.json_stream import MAX_SCHEMA_SIZE
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.errors import HaslbError
@@ -29,12 +30,12 @@ MAX_RECONNECT_INTERVAL = 1.0
 RESTORED_TIMEOUT = 10.0
 #: Rows of an update that are applied between two turns of other green threads: some 3 ms.
 ROWS_AT_ONCE = 50
-#: Rows that a member keeps of a table, by its name. A server accepts no more.
+#: Rows that a member keeps of a table, by its name. A server accepts no more; it describes its databases in a table
+#: ``Database``, one in a row.
 MAX_ROWS: dict[str, int] = {
     name: table["maxRows"] for name, table in json.loads(SCHEMA.read_text())["tables"].items() if "maxRows" in table
 }
-#: Characters of a server's schema that are read, some milliseconds of work; that of this version has 4,700.
-MAX_SCHEMA_SIZE = 1 << 17
+MAX_ROWS["Database"] = 64
 #: Stands for the last transaction that a member has seen, if it has seen none.
 _NO_TRANSACTION = str(uuid.UUID(int=0))
 
@@ -119,9 +120,12 @@ class FollowingIdl(Idl):  # type: ignore[misc]
             eventlet.sleep(0)
 
     def _check_rows(self) -> None:
-        for table in self.tables.values():
-            if len(table.rows) > MAX_ROWS.get(table.name, 0) + ROWS_AT_ONCE:
-                raise TooManyRowsError(f"more than {MAX_ROWS.get(table.name, 0)} rows of the table {table.name}")
+        for name, table in (*self.tables.items(), *(self.server_tables or {}).items()):
+            maximum = MAX_ROWS.get(name, 0)
+            if len(table.rows) > maximum + ROWS_AT_ONCE:
+                for key in list(table.rows)[maximum:]:  # they stay until the next server has sent its own
+                    del table.rows[key]
+                raise TooManyRowsError(f"more than {maximum} rows of the table {name}")
 
     def _run(self) -> Any:
         change_seqno = super().run()

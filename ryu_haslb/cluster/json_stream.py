@@ -24,6 +24,8 @@ MAX_MESSAGE_SIZE = 16 * 1024 * 1024
 MAX_VALUES = 250_000
 #: Objects of one message: two for each of those rows, and some more for their deletion.
 MAX_OBJECTS = 1 << 16
+#: Characters of a schema, which the ``ovs`` package reads in one go; servers' own have 5,000 at most.
+MAX_SCHEMA_SIZE = 1 << 17
 #: Brackets in one another; OVSDB's messages have a dozen.
 MAX_DEPTH = 100
 #: Digits of a number; OVSDB's have 64 bits. Python before 3.9.14 takes minutes for a million of them.
@@ -39,6 +41,12 @@ def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a number of more than {MAX_DIGITS} digits")
     return int(text)
+
+
+def _is_schema(message: Any) -> bool:
+    """Whether a message is a reply to ``get_schema`` (RFC 7047, section 4.1.2)."""
+    result = message.get("result") if isinstance(message, dict) else None
+    return isinstance(result, dict) and "tables" in result
 
 
 class MessageParser:
@@ -78,9 +86,12 @@ class MessageParser:
         if self._error:
             return self._error
         try:
-            return json.loads(text, parse_int=_integer)
+            message = json.loads(text, parse_int=_integer)
         except (ValueError, RecursionError) as error:
             return f"not JSON: {error}"
+        if len(text) > MAX_SCHEMA_SIZE and _is_schema(message):
+            return f"a schema of more than {MAX_SCHEMA_SIZE} characters"
+        return message
 
     def _end(self, text: str) -> int:
         """Where the message ends in this text; the length of the text if it goes on."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from itertools import count
 from types import SimpleNamespace
-from typing import Optional
+from typing import Any, Optional
 
 import eventlet
 import pytest
-from ovs.db.idl import SchemaHelper
+from ovs.db.custom_index import IndexedRows
+from ovs.db.idl import IdlTable, SchemaHelper
 from ovs.jsonrpc import Message
 
-from ryu_haslb.cluster.idl import MAX_ROWS, MAX_SCHEMA_SIZE, RESTORED_TIMEOUT, ROWS_AT_ONCE, FollowingIdl
+from ryu_haslb.cluster.idl import MAX_ROWS, RESTORED_TIMEOUT, ROWS_AT_ONCE, FollowingIdl
+from ryu_haslb.cluster.json_stream import MAX_SCHEMA_SIZE
 from ryu_haslb.cluster.servers import SCHEMA
 
 
@@ -104,6 +106,22 @@ def test_a_message_that_cannot_be_processed_does_not_end_the_process(
     assert "connecting anew" in caplog.text
 
 
+def described_by_server(idl: FollowingIdl) -> dict[str, Any]:
+    """The tables of the database in which a server describes its databases (ovsdb-server(5))."""
+    types = {"name": "string", "model": "string", "connected": "boolean", "leader": "boolean"}
+    columns: dict[str, Any] = {name: {"type": kind} for name, kind in types.items()}
+    columns.update((name, {"type": {"key": kind, "min": 0}}) for name, kind in (("cid", "uuid"), ("schema", "string")))
+    tables = {"Database": {"columns": columns}}
+    helper = SchemaHelper(None, {"name": "_Server", "version": "1.0.0", "tables": tables})
+    helper.register_table("Database")
+    described: dict[str, Any] = IdlTable.schema_tables(idl, helper.get_idl_schema())
+    for table in described.values():
+        table.rows, table.need_table, table.idl = IndexedRows(table), False, idl
+        for column in table.columns.values():
+            column.alert = True
+    return described
+
+
 class Updated:
     """A copy of the table of neighbours, which applies updates as they come from a server."""
 
@@ -113,6 +131,8 @@ class Updated:
         self.idl = FollowingIdl("unix:/nonexistent/haslb.sock", helper)
         self.messages: list[Message] = []
         self._numbers = count()
+        self.idl.server_tables = described_by_server(self.idl)
+        self.idl.server_monitor_uuid = "server"
         self.reconnected = False
         self.idl._session = SimpleNamespace(
             run=lambda: None,
@@ -127,15 +147,25 @@ class Updated:
         self.reconnected = True
 
     def receive(self, rows: int) -> bool:
-        inserted = {
-            f"{next(self._numbers):08x}-0000-4000-8000-000000000000": {"insert": {"port": 1}} for _ in range(rows)
-        }
+        inserted = self._inserted(rows, {"port": 1})
         self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
         return bool(self.idl.run())
+
+    def receive_databases(self, rows: int) -> None:
+        inserted = self._inserted(rows, {"name": "HASLB", "model": "standalone"})
+        self.messages.append(Message.create_notify("update2", ["server", {"Database": inserted}]))
+        self.idl.run()
+
+    def _inserted(self, rows: int, columns: dict[str, Any]) -> dict[str, Any]:
+        return {f"{next(self._numbers):08x}-0000-4000-8000-000000000000": {"insert": columns} for _ in range(rows)}
 
     @property
     def rows(self) -> int:
         return len(self.idl.tables["Neighbour"].rows)
+
+    @property
+    def databases(self) -> int:
+        return len(self.idl.server_tables["Database"].rows)
 
 
 def test_other_green_threads_run_while_an_update_of_many_rows_is_applied() -> None:
@@ -190,9 +220,26 @@ def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogC
         for rows in updates:
             server.receive(rows)
         assert server.reconnected
-        assert server.rows <= MAX_ROWS["Neighbour"] + 2 * ROWS_AT_ONCE
+        assert server.rows == MAX_ROWS["Neighbour"]
         assert f"more than {MAX_ROWS['Neighbour']} rows of the table Neighbour" in caplog.text
         caplog.clear()
+
+
+def test_the_next_server_is_believed_after_one_that_has_sent_too_many_rows() -> None:
+    """Its connection does not end because of rows of the one before."""
+    server = Updated()
+    server.receive(2 * MAX_ROWS["Neighbour"])
+    assert server.reconnected
+    server.reconnected = False
+    server.receive(0)
+    assert not server.reconnected
+
+
+def test_a_server_may_not_describe_databases_without_end() -> None:
+    server = Updated()
+    while not server.reconnected:
+        server.receive_databases(1)
+    assert server.databases == MAX_ROWS["Database"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ryu_haslb.cluster.json_stream import (
     MAX_DEPTH,
     MAX_OBJECTS,
+    MAX_SCHEMA_SIZE,
     MAX_UNSENT,
     MAX_VALUES,
     SLICE,
@@ -116,6 +117,14 @@ class Stream:
 
     def close(self) -> None:
         self.sent = b""
+
+
+def test_a_schema_is_no_longer_than_the_package_reads_in_milliseconds() -> None:
+    """It is read in one go (RFC 7047, section 4.1.2). Other replies may be longer: a configuration has a million."""
+    reply = {"id": 1, "error": None, "result": {"tables": {"Database": {}}, "name": "x" * MAX_SCHEMA_SIZE}}
+    assert read(json.dumps(reply), 4096) == [f"a schema of more than {MAX_SCHEMA_SIZE} characters"]
+    reply["result"] = {"Configuration": {"text": "x" * MAX_SCHEMA_SIZE}}
+    assert read(json.dumps(reply), 4096) == [reply]
 
 
 def test_a_long_message_is_read_in_slices() -> None:
