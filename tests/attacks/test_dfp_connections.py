@@ -1,4 +1,4 @@
-"""Attacks on the balancer over the TCP connection to a DFP agent: no agent stops its timers or an operator's command."""
+"""Attacks on the balancer over the TCP connection to a DFP agent: none stops timers or an operator's command."""
 
 from __future__ import annotations
 
