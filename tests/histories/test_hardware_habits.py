@@ -128,6 +128,24 @@ def test_a_slow_switch_that_connects_again_every_second_serves_in_between(flow_m
     assert world.controller.balancer.statistics.dispatched > bound + 100
 
 
+@pytest.mark.parametrize(
+    ("habit", "bundles", "history"),
+    [
+        (("flow_mod_lag", 0.2), True, [Fault(20.0, "switch restarts", (0,))]),
+        (("rejection_lag", 0.2), False, []),
+        (("rejection_lag", 2.0), False, []),
+    ],
+    ids=str,
+)
+def test_a_switch_that_rejects_normal_after_the_barrier_reply_is_served_with_a_learning_table(
+    habit: tuple[str, float], bundles: bool, history: list[Fault]
+) -> None:
+    """Found with seed 30246 of 300 s: the audit had sent the rules again meanwhile, as they were not there yet. Each
+    rejection was then one of older rules, and had all sent once more: no traffic of others passed for as long."""
+    parameters = replace(BUSY, mobiles=10, normal="refused", bundles=bundles, habits=(habit,))
+    assert simulate(parameters, history, 60.0).violation is None
+
+
 def test_no_packet_meets_what_a_rejected_bundle_would_have_changed() -> None:
     """Found with seed 1000059: for 0.4 s the simulated switch had no rules, and three requests were lost."""
     parameters = Parameters(

@@ -75,6 +75,8 @@ class Installation:
         self._is_installing = False
         #: The standing rules that were sent last.
         self._sent: list[Rule] = []
+        #: Whether only what differs from the rules before them was sent, so that a rejection of those concerns them.
+        self._is_difference = False
         #: Whether the switch has these, and no others, once it has carried out what was sent.
         self._is_sent_known = False
         #: Whether these are former ones, since the switch has rejected those of the configuration in force.
@@ -249,7 +251,8 @@ class Installation:
             self._switch.set_layout(layout)
 
     def _send(self, update: RuleUpdate) -> None:
-        self._sent, self._is_sent_known = update.rules, update.before is not None
+        self._sent, self._is_difference = update.rules, update.before is not None
+        self._is_sent_known = self._is_difference
         self.upkeep.audit.suspend()
         metered = self.upkeep.meters.are_supported
         self.transactions.submit(
@@ -372,14 +375,18 @@ class Installation:
         self._connect()
 
     def _on_late_rejection(self, update: RuleUpdate, error: wire.Error) -> bool:
-        """The switch rejects standing rules after the barrier reply; it may send an error for each of them."""
+        """The switch rejects standing rules after the barrier reply; it may send an error for each of them.
+
+        If all rules were sent since, the switch rejects those as well that it does not take.
+        """
         if self.is_serving and self._switch.accepted_rules.reject(update.rules):
-            if update.rules is not self._sent:
-                self._is_sent_known = False  # what was sent since may be a difference from them
+            if update.rules is self._sent:
+                if not self._is_installing:
+                    self._on_rejected(update._replace(before=None), error)
+            elif self._is_difference:
+                self._is_sent_known = False  # it may be one from these rules
                 if not self._is_installing:
                     self._replace()
-            elif not self._is_installing:
-                self._on_rejected(update._replace(before=None), error)
         return True
 
     def _on_late_table_miss_rejection(
