@@ -341,7 +341,7 @@ def test_sessions_leave_home_agents_behind_a_switch_that_restarts_where_the_lead
 
 def test_the_session_of_a_contested_rule_does_not_come_back_when_the_other_has_ended() -> None:
     """Found with seed 30078 of 300 s: mobiles move while the leader does not reach the switch that has their rules."""
-    parameters = replace(CLUSTER, seed=1, mobiles=20, pdsns=2, refresh=15.0, lifetime=600, arrivals=10.0, max_rules=50)
+    parameters = replace(CLUSTER, seed=1, mobiles=20, pdsns=2, refresh=15.0, lifetime=600, arrivals=10.0)
     faults = [
         Fault(20.0, "controller is killed", (0,)),
         Fault(21.0, "control connection breaks", (0, 1)),

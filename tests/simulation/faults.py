@@ -194,6 +194,7 @@ def _power_on(world: World, number: int) -> None:
 
 
 def _move(world: World, number: int, pdsn: int) -> None:
+    world.excuse_move(world.mobiles[number])
     world.mobiles[number].move_to(world.pdsns[pdsn])
 
 

@@ -214,6 +214,11 @@ class World:
                 mobile.excuse = "the rule of its session was under way"
                 self.under_way += 1
 
+    def excuse_move(self, mobile: Mobile) -> None:
+        """A mobile leaves a PDSN: a new leader may not know its session, if it does not reach the switch there."""
+        if self.members and not self.controller.serves(self.cabling.switch_at(self.port_of(mobile.pdsn))):
+            mobile.excuse = "its session is at a switch that is not served (docs/cluster.md)"
+
     def note_upset(self) -> None:
         """A fault strikes by which a balancer may move sessions: also those of mobiles that are registering now."""
         self.upset_at = self.clock.now
