@@ -66,7 +66,7 @@ class Connection:
         self._installation = Installation(transport, switch, balancer, configuration, clock)
         self._key_reading: Optional[KeyReading] = None
         self._must_forget_first = self._is_resigning = self._must_confirm = self._has_lost_rules = False
-        self._have_others_served = self._has_earlier_rules = False
+        self._have_others_served = self._has_earlier_rules = self._has_stood_by = False
         self._leadership = switch.leadership
         budget = Budget(0)
         if self._leadership is not None:
@@ -99,8 +99,9 @@ class Connection:
         switch.generation = self._mastership.generation
         self._have_others_served, self._has_lost_rules = others_served, False
         followed = self._follower.conclude()
-        if others_served:
+        if others_served and not self._has_stood_by:  # else its sessions are forgotten, and those of others may be many
             switch.forget(self._clock())
+        self._has_stood_by = False
         if followed is not None:
             switch.take_over(followed, self._clock())
         self._has_earlier_rules = followed is not None and bool(followed.keys)
@@ -155,6 +156,7 @@ class Connection:
     def on_mastership_lost(self) -> None:
         """Another balancer serves the switch: send nothing more that changes it."""
         self.transport.handler = self._on_message_while_not_serving
+        self._has_stood_by = True
         was_leading = self.is_serving
         self._stop_serving()
         self._switch.forget(self._clock())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cluster_switch import PORTS, Led, Network
+from cluster_switch import PORTS, FurtherConnection, Led, Network
 
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.overload.backlog import MAX_UNCONFIRMED_BYTES, Load
 from ryu_haslb.openflow.recovery.follower import POLL_INTERVAL
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.slb.session_ending import FORGOTTEN_PER_STEP
 
 
 def test_a_standby_follows_the_sessions_of_the_leader() -> None:
@@ -105,6 +106,24 @@ def test_a_member_that_leads_again_drops_no_request_for_what_it_sent_when_it_led
     again.fleet.flush(led.clock.now)
     assert again.switch.admission.load is Load.NORMAL
     assert {mobile: again.request(mobile) for mobile in led.homes} == led.homes
+
+
+def test_the_second_switch_is_served_at_once_however_many_sessions_of_the_first_are_recovered_by_then() -> None:
+    """To look through them for sessions of the second one would take long, and it has none: this member stood by."""
+    led = Led()
+    other = Network(datapath_id=2)
+    other.clock = led.clock
+    at_second = FurtherConnection(led.standby, other)
+    other.run(2.5)
+    led.kill_leader()
+    standby = led.standby.balancer
+    (server,) = standby.virtual_servers.values()
+    real = next(standby.reals())
+    for tag in range(2 * FORGOTTEN_PER_STEP):
+        standby.recover(server, tag, real, led.clock.now).rule_at = 1
+    other.settle()
+    assert at_second.switch.role is Role.MASTER
+    assert at_second.request("new@isp.com") in PORTS
 
 
 def test_a_switch_without_a_session_table_is_not_followed() -> None:
