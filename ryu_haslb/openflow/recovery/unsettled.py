@@ -1,6 +1,6 @@
 """The session rules of one switch that no session has yet, by tag. Pure.
 
-A rule is one of two, never both::
+A rule is either of these, never both::
 
     pending    its real server has not been found yet
     contested  another switch has its session, at another home agent
@@ -60,7 +60,10 @@ class UnsettledRules:
         """A rule is pending from now on. It is left out if there is no room for it."""
         if not self._has_place(tag):
             return
-        self.contested.pop(tag, None)
+        if self.contested.pop(tag, None) is not None:
+            requests, asked_at = self._requests.pop(tag)
+            if requests:
+                self._requests[tag] = 0, asked_at  # as a pending rule it has forwarded none yet
         self._set_deadline(target, now)
         target.tags.append(tag)
         self.pending[tag] = target
@@ -77,7 +80,7 @@ class UnsettledRules:
         return True
 
     def forget(self, tag: int) -> None:
-        """The rule is settled, or its mobile is gone."""
+        """The rule is settled, or given up."""
         if self.pending.pop(tag, None) is not None or self.contested.pop(tag, None) is not None:
             self._room.release()
         self._requests.pop(tag, None)
@@ -144,9 +147,10 @@ class UnsettledRules:
         return self.pending.get(tag)
 
     def list_followed(self, may_be_unread: bool, now: float) -> None:
-        """All is read that can be: list followed rules at their targets, some at a time.
+        """Reading has ended: list followed rules at their targets, some at a time.
 
-        Those that were not read are forgotten: the switch has them no more, unless they ``may_be_unread``.
+        Those that were not read are forgotten, since the switch no longer has them. ``may_be_unread``: reading was
+        given up, so it may have them.
         """
         for _ in range(min(len(self._followed), _MAX_LISTED_PER_TICK)):
             tag = self._followed.pop()
@@ -165,7 +169,7 @@ class UnsettledRules:
             self._list_recalled(tag)
 
     def _list_recalled(self, tag: int) -> None:
-        """The same for one rule. It is forgotten if its time is over, and is left alone if the switch has it again."""
+        """List one of them. It is forgotten if its time is over, and is left alone if the switch has it again."""
         target = self._recalled.pop(tag)
         if self.pending.get(tag) is target:
             self._list(tag, self._lost_targets.get((target.virtual_address, target.actions)))
@@ -226,7 +230,7 @@ class UnsettledRules:
         return None
 
     def has_asked(self, tag: int, target: RuleTarget, now: float) -> bool:
-        """Whether the mobile of a rule has sent a request lately, or its rule has been contested since."""
+        """Whether, within the idle time, the mobile of a rule has sent a request, or the rule has become contested."""
         return tag in self._requests and now < self._requests[tag][1] + self._destinations.timeout_of(target)
 
     def _has_place(self, tag: int) -> bool:

@@ -85,3 +85,21 @@ def test_a_rule_takes_one_place_and_is_pending_or_contested(
             rules.forget(tag)
         rules.end()
     assert (sessions.recovery_room.pending, sessions.recovery_room.targets) == (0, 0)
+
+
+def test_a_contested_rule_without_requests_that_becomes_pending_waits_for_no_mobile() -> None:
+    """When the switch times it out, its session has ended."""
+    rules = UnsettledRules(SessionTable(), Destinations())
+    contest(rules, 1, ACTIONS[0], 0.0)
+    await_real(rules, 1, ACTIONS[0], 1.0)
+    assert rules.on_timed_out(1, 2.0) is None
+    assert len(rules) == 0
+
+
+def test_a_contested_rule_that_becomes_pending_has_forwarded_no_request_of_the_retries_that_reassign_allows() -> None:
+    rules = UnsettledRules(SessionTable(), Destinations())
+    contest(rules, 1, ACTIONS[0], 0.0)
+    rules.record_request(1, 1, 0.5)
+    await_real(rules, 1, ACTIONS[0], 1.0)
+    assert rules.requests_of(1) == 0
+    assert rules.on_timed_out(1, 2.0) is not None, "its mobile has sent a request"
