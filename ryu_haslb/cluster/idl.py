@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 import eventlet
+from ovs.db.data import Atom
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
 
@@ -40,8 +41,8 @@ MAX_ROWS["Database"] = 64
 _NO_TRANSACTION = str(uuid.UUID(int=0))
 
 
-class TooManyRowsError(HaslbError):
-    """A server sends more rows of a table than its schema allows."""
+class RefusedUpdateError(HaslbError):
+    """A server sends what its schema does not allow; the text says what."""
 
 
 class FollowingIdl(Idl):  # type: ignore[misc]
@@ -102,7 +103,7 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         self.is_running, self._rows_in_run = True, 0
         try:
             return self._run()
-        except TooManyRowsError as error:
+        except RefusedUpdateError as error:
             LOG.error("cluster: the database's server sends %s; connecting anew", error)
         except Exception:
             LOG.exception("cluster: a message of the database's server cannot be processed; connecting anew")
@@ -113,11 +114,22 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         return True
 
     def cooperative_yield(self) -> None:
-        """The ``ovs`` package calls this before each row of an update. Raises: TooManyRowsError."""
+        """The ``ovs`` package calls this before each row of an update. Raises: RefusedUpdateError."""
         self._rows_in_run += 1
         if self._rows_in_run % ROWS_AT_ONCE == 0:
             self._check_rows()
             eventlet.sleep(0)
+
+    def _Idl__row_update(self, table: Any, row: Any, columns: Any) -> Any:  # noqa: N802
+        """Set columns of a row. In place of a value that is not valid the ``ovs`` package leaves an atom in an atom.
+
+        Raises: RefusedUpdateError.
+        """
+        has_changed = super()._Idl__row_update(table, row, columns)
+        for name in table.columns:
+            if any(isinstance(atom.value, Atom) for atom in row._data[name].values):
+                raise RefusedUpdateError(f"no valid value for column {name} of the table {table.name}")
+        return has_changed
 
     def _check_rows(self) -> None:
         for name, table in (*self.tables.items(), *(self.server_tables or {}).items()):
@@ -125,7 +137,7 @@ class FollowingIdl(Idl):  # type: ignore[misc]
             if len(table.rows) > maximum + ROWS_AT_ONCE:
                 for key in list(table.rows)[maximum:]:  # they stay until the next server has sent its own
                     del table.rows[key]
-                raise TooManyRowsError(f"more than {maximum} rows of the table {name}")
+                raise RefusedUpdateError(f"more than {maximum} rows of the table {name}")
 
     def _run(self) -> Any:
         change_seqno = super().run()

@@ -151,6 +151,11 @@ class Updated:
         self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
         return bool(self.idl.run())
 
+    def receive_row(self, columns: dict[str, Any]) -> None:
+        inserted = self._inserted(1, columns)
+        self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
+        self.idl.run()
+
     def receive_databases(self, rows: int) -> None:
         inserted = self._inserted(rows, {"name": "HASLB", "model": "standalone"})
         self.messages.append(Message.create_notify("update2", ["server", {"Database": inserted}]))
@@ -223,6 +228,24 @@ def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogC
         assert server.rows == MAX_ROWS["Neighbour"]
         assert f"more than {MAX_ROWS['Neighbour']} rows of the table Neighbour" in caplog.text
         caplog.clear()
+
+
+@pytest.mark.parametrize("port", [0, "1", 1.5, None, [], ["set", []], ["set", [1, 2]], {"port": 1}, 1 << 64])
+def test_a_value_that_the_schema_does_not_allow_ends_the_connection(port: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Who reads the row would find something that is no integer, and the process would end."""
+    server = Updated()
+    server.receive_row({"port": port})
+    assert server.reconnected
+    assert server.rows == 0
+    assert "no valid value for column port of the table Neighbour; connecting anew" in caplog.text
+
+
+def test_a_column_that_is_not_sent_has_its_default() -> None:
+    server = Updated()
+    server.receive_row({"port": 1})
+    assert not server.reconnected
+    (row,) = server.idl.tables["Neighbour"].rows.values()
+    assert (row.mac, row.port, row.datapath) == ("", 1, "")
 
 
 def test_the_next_server_is_believed_after_one_that_has_sent_too_many_rows() -> None:
