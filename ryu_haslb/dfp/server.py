@@ -25,6 +25,10 @@ MAX_MANAGERS = 16
 MAX_STRANGERS = 16
 #: Seconds in which a manager has to send its first message, signed if there is a password. It sends one at once.
 INTRODUCTION_TIMEOUT = 10.0
+#: Bytes of one read of a connection, and seconds until the next one: as much as a manager has to say, and a small part
+#: of the home agent's processor, however much is sent.
+READ_SIZE = 1 << 10
+READ_INTERVAL = 0.1
 #: Bytes that a manager may leave unread before its connection is closed.
 MAX_UNREAD = 65536
 
@@ -155,7 +159,7 @@ class DfpAgentServer:
             await self.refresh()
 
 
-class _ManagerProtocol(asyncio.Protocol):
+class _ManagerProtocol(asyncio.BufferedProtocol):
     """Carries out what a :class:`ManagerConnection` decides."""
 
     _transport: asyncio.Transport
@@ -165,6 +169,7 @@ class _ManagerProtocol(asyncio.Protocol):
     def __init__(self, server: DfpAgentServer) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray(READ_SIZE)
         self._timer: Optional[asyncio.TimerHandle] = None
         self._introduction: Optional[asyncio.TimerHandle] = None
 
@@ -192,9 +197,14 @@ class _ManagerProtocol(asyncio.Protocol):
         """Whether a message of this manager was accepted."""
         return self._connection.is_accepted
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._transport.pause_reading()
+        self._loop.call_later(READ_INTERVAL, self._transport.resume_reading)
         was_accepted = self.is_accepted
-        actions = self._connection.received(data, self._loop.time())
+        actions = self._connection.received(bytes(self._buffer[:nbytes]), self._loop.time())
         if self.is_accepted and not was_accepted:
             if self._introduction is not None:
                 self._introduction.cancel()

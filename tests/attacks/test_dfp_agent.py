@@ -15,9 +15,9 @@ import pytest
 
 from ryu_haslb.dfp import server as server_module
 from ryu_haslb.dfp.framing import MAX_MESSAGE_LENGTH
-from ryu_haslb.dfp.messages import DfpParameters, PreferenceInformation, encode
+from ryu_haslb.dfp.messages import BindIdRequest, DfpParameters, PreferenceInformation, encode
 from ryu_haslb.dfp.security import KeyRing
-from ryu_haslb.dfp.server import MAX_MANAGERS, MAX_STRANGERS, DfpAgentServer
+from ryu_haslb.dfp.server import MAX_MANAGERS, MAX_STRANGERS, READ_SIZE, DfpAgentServer
 from ryu_haslb.dfp.tlv import KeepAlive
 
 PASSWORD = "cisco"
@@ -140,3 +140,20 @@ def test_who_repeats_what_a_manager_has_signed_is_not_heard_from_another_address
         await require_served(server, KeyRing(PASSWORD))
 
     run(test, PASSWORD, [BALANCER])
+
+
+@pytest.mark.parametrize("message", [HELLO, encode(BindIdRequest())])
+def test_a_flood_is_read_slowly(message: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much comes, a connection is read once in an interval: here, before the end of the test."""
+    monkeypatch.setattr(server_module, "READ_INTERVAL", 2 * LIMIT)
+
+    async def test(server: DfpAgentServer) -> None:
+        flooding = [await connect(server, message * 10_000) for _ in range(MAX_STRANGERS)]
+        while sum(each.is_accepted for each in server.connections) < MAX_STRANGERS:
+            await asyncio.sleep(0)
+        await require_served(server, KeyRing())
+        read = sum(each._connection.counters.messages_received for each in server.connections)
+        assert read <= MAX_STRANGERS * READ_SIZE // len(message) + 1
+        del flooding
+
+    run(test)

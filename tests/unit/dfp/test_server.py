@@ -154,6 +154,7 @@ def test_a_hostile_manager_loses_only_its_own_connection() -> None:
 def test_a_manager_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not fill the agent's memory."""
     monkeypatch.setattr(server_module, "MAX_UNREAD", 1024)
+    monkeypatch.setattr(server_module, "READ_INTERVAL", 0.0)  # so that it is asked for enough
     request = b"\1\0\4\1\0\0\0\x08"
 
     async def test(server: DfpAgentServer) -> None:
@@ -216,7 +217,10 @@ def test_a_home_agent_whose_load_cannot_be_measured_has_weight_0(caplog: pytest.
     ]
 
 
-def test_a_manager_that_disconnects_is_forgotten() -> None:
+def test_a_manager_that_disconnects_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the next read, which all of these wait for."""
+    monkeypatch.setattr(server_module, "READ_INTERVAL", 0.0)
+
     async def test(server: DfpAgentServer) -> None:
         for _ in range(20):
             manager = await Manager(server.port, timeout=1000).open()
