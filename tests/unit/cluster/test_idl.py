@@ -231,7 +231,9 @@ def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("port", [0, "1", 1.5, None, [], ["set", []], ["set", [1, 2]], {"port": 1}, 1 << 64])
-def test_a_value_that_the_schema_does_not_allow_ends_the_connection(port: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_value_that_the_schema_does_not_allow_ends_the_connection(
+    port: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """Who reads the row would find something that is no integer, and the process would end."""
     server = Updated()
     server.receive_row({"port": port})
