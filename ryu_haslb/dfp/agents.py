@@ -135,13 +135,10 @@ class DfpAgents:
         ``weights`` has the weight of each real server, 0 for one that is out of service.
         """
         before, self._server_states = self._server_states, dict(weights)
-        changed = [address for address, weight in weights.items() if (weight == 0) != (before.get(address, 1) == 0)]
+        changed = {address for address, weight in weights.items() if (weight == 0) != (before.get(address, 1) == 0)}
         for link in self.links if changed else ():
-            hosts = [
-                HostPreference(address, ANY_BIND_ID, weights[address])
-                for address in changed
-                if link.connection.has_reported_on(address)
-            ]
+            concerned = sorted(changed & link.connection.reported_addresses)
+            hosts = [HostPreference(address, ANY_BIND_ID, weights[address]) for address in concerned]
             for first in range(0, len(hosts), MAX_HOSTS):
                 load = Load(MOBILE_IP_PORT, UDP, tuple(hosts[first : first + MAX_HOSTS]))
                 link.carry_out(link.connection.send_server_state((load,), now))

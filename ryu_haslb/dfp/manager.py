@@ -228,9 +228,10 @@ class AgentConnection:
         self._host_was_found = self.state is State.CONNECTING
         return []
 
-    def has_reported_on(self, address: IPv4Address) -> bool:
-        """Whether the agent has reported on a server with this address since it connected."""
-        return any(server.address == address for server in self._servers)
+    @property
+    def reported_addresses(self) -> set[IPv4Address]:
+        """The addresses of the servers that the agent has reported on since it connected."""
+        return {server.address for server in self._servers}
 
     def send_server_state(self, loads: tuple[Load, ...], now: float) -> list[Action]:
         """Send a Server State, which the balancer has decided on (section 7.4), if the agent is connected."""

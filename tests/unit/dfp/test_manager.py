@@ -318,7 +318,7 @@ def test_an_agent_sets_no_weight_of_a_real_server_that_it_is_not_configured_for(
     actions = connection.received(encode(PreferenceInformation((Load(port, protocol, hosts),))), 101)
     assert actions == [SetWeight(Server(HOME_AGENT, port, protocol, bind_id), 7)]
     assert connection.counters.unauthorized_weights == 1
-    assert not connection.has_reported_on(IPv4Address("10.1.1.52"))
+    assert IPv4Address("10.1.1.52") not in connection.reported_addresses
 
 
 def test_the_servers_of_one_agent_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
