@@ -6,6 +6,7 @@ carried out in their order.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
@@ -37,6 +38,9 @@ KEEP_ALIVE_GRACE = 0.25
 MIN_KEEP_ALIVE_GRACE = 1.0
 #: Servers that one agent may report on. The limit keeps a hostile agent from filling the memory.
 MAX_SERVERS = 1024
+#: Ports, protocols and bind ids of one address that count as servers. A home agent reports one, or one for each of its
+#: ports; in a cluster each is a row of the database.
+MAX_SERVERS_OF_ADDRESS = 16
 #: Bind id tables and bind ids together that one agent may report, for the same reason.
 MAX_BINDID_ENTRIES = 16384
 
@@ -125,6 +129,8 @@ class AgentConnection:
         self._silent_since: Optional[float] = None
         self._has_reported = False
         self._servers: set[Server] = set()
+        #: How many of them each address has.
+        self._by_address: Counter[IPv4Address] = Counter()
         #: The tables of the bind id report in progress; None: no report was requested.
         self._report: Optional[list[BindIdTable]] = None
         self._report_size = 0
@@ -212,6 +218,7 @@ class AgentConnection:
         changed = agent.timeout != self.agent.timeout
         self.agent = agent
         self._servers = {server for server in self._servers if agent.may_set(server.address)}
+        self._by_address = Counter(server.address for server in self._servers)
         if not changed or self.state is not State.CONNECTED:
             return []
         self._heard_at = now
@@ -231,7 +238,7 @@ class AgentConnection:
     @property
     def reported_addresses(self) -> set[IPv4Address]:
         """The addresses of the servers that the agent has reported on since it connected."""
-        return {server.address for server in self._servers}
+        return set(self._by_address)
 
     def send_server_state(self, loads: tuple[Load, ...], now: float) -> list[Action]:
         """Send a Server State, which the balancer has decided on (section 7.4), if the agent is connected."""
@@ -268,12 +275,21 @@ class AgentConnection:
                     self.counters.unauthorized_weights += 1
                     continue
                 server = Server(host.address, load.port, load.protocol, host.bind_id)
-                if server not in self._servers and len(self._servers) >= MAX_SERVERS:
+                if not self._keep(server):
                     self.counters.excess_entries += 1
                     continue
-                self._servers.add(server)
                 actions.append(SetWeight(server, host.weight))
         return actions
+
+    def _keep(self, server: Server) -> bool:
+        """Whether the server is one of those that the agent has reported on; it is, unless they are too many."""
+        if server in self._servers:
+            return True
+        if len(self._servers) >= MAX_SERVERS or self._by_address[server.address] >= MAX_SERVERS_OF_ADDRESS:
+            return False
+        self._servers.add(server)
+        self._by_address[server.address] += 1
+        return True
 
     def _bind_table(self, table: BindIdTable, report: list[BindIdTable], now: float) -> list[Action]:
         if table != END_OF_BINDIDS:
@@ -306,6 +322,7 @@ class AgentConnection:
             actions.append(Close(reason))
         if was is State.CONNECTED:
             self._servers.clear()
+            self._by_address.clear()
             self.bind_tables, self._report = (), None
             actions.append(WithdrawWeights())
         return actions

@@ -17,7 +17,15 @@ from ryu_haslb.configuration.model import DfpAgent, DfpManager
 from ryu_haslb.dfp.agents import DfpAgents, Link
 from ryu_haslb.dfp.channel import Close
 from ryu_haslb.dfp.framing import MAX_MESSAGE_LENGTH
-from ryu_haslb.dfp.manager import MAX_SERVERS, AgentConnection, Connect, SetWeight, State, WithdrawWeights
+from ryu_haslb.dfp.manager import (
+    MAX_SERVERS,
+    MAX_SERVERS_OF_ADDRESS,
+    AgentConnection,
+    Connect,
+    SetWeight,
+    State,
+    WithdrawWeights,
+)
 from ryu_haslb.dfp.messages import HEADER, DfpParameters, PreferenceInformation, ServerState, encode
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import MAX_HOSTS, UDP, HostPreference, KeepAlive, Load
@@ -86,6 +94,15 @@ def test_millions_of_weights_take_no_memory_and_change_no_other_server() -> None
     assert len(connection._servers) <= 4
 
 
+def test_a_server_has_few_ports_protocols_and_bind_ids() -> None:
+    """Each is a row of the database of a cluster."""
+    connection = connected()
+    for number in range(2 * MAX_SERVERS_OF_ADDRESS):
+        connection.received(report(OWN, 1, bind_id=number), 101.0)
+    assert len(connection._servers) == MAX_SERVERS_OF_ADDRESS
+    assert connection.counters.excess_entries == MAX_SERVERS_OF_ADDRESS
+
+
 def test_an_agent_that_may_set_any_weight_still_has_a_limit() -> None:
     connection = connected(agent=replace(AGENT, reals=None))
     for number in range(2 * MAX_SERVERS):
@@ -107,12 +124,12 @@ def test_an_agent_with_many_servers_is_not_searched_for_each_server_that_changes
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With 50 such agents, a switch that loses 1,000 real servers would have stopped the event loop for 14 s."""
-    agents = DfpAgents(DfpManager(agents=(AGENT,)), lambda _: None, SilentLink, lambda: 100.0)
+    agents = DfpAgents(DfpManager(agents=(replace(AGENT, reals=None),)), lambda _: None, SilentLink, lambda: 100.0)
     agents.start()
     (link,) = agents.links
     link.carry_out(link.connection.connected(100.0))
-    for bind_id in range(MAX_SERVERS):
-        link.carry_out(link.connection.received(report(OWN, 1, bind_id=bind_id), 101.0))
+    for number in range(MAX_SERVERS):
+        link.carry_out(link.connection.received(report(OWN - number, 1), 101.0))
     compared = 0
 
     def is_equal(first: IPv4Address, second: object) -> bool:
