@@ -267,6 +267,7 @@ class SessionAudit:
         self._reading += now - self._asked_at
         if missing:
             self._has_found = self._rules.are_doubted = True
+            self._count.on_missing()
             self._missing += len(missing)
             self._rules.reinstall(missing)
         has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
