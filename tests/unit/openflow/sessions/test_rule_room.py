@@ -61,6 +61,15 @@ def test_sessions_beyond_the_limit_continue_by_packet_out_and_the_log_says_so_on
     assert wired.switch.rules.is_idle, "nothing can be sent, so that nothing is awaited"
 
 
+def test_a_rule_that_is_only_doubted_is_not_installed_a_second_time() -> None:
+    """Others have changed rules (docs/flows.md, the audit): requests go by packet-out until all were compared."""
+    wired = wired_with()
+    come(wired, "user0", "user1")
+    wired.switch.rules.are_doubted = True
+    assert wired.request("user0"), "it is served"
+    assert not wired.switch.rules.waiting
+
+
 def test_sessions_that_end_while_their_rules_are_rejected_hold_no_room() -> None:
     wired = wired_with()
     wired.settle()
