@@ -292,8 +292,9 @@ class RequestDecision:
 
 
 def _follows(session: Session, named: RealServer, request: Request) -> bool:
-    """Whether the session moves to the real server that a request names: it would leave its own with any request."""
+    """Whether the session moves to the real server that a request names: its own is lost, and that one can take it."""
     real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
     if request.lifetime == 0 or (datapath_id in real.reachable_from and farm.keeps(real)):
         return False
-    return datapath_id in named.reachable_from and farm.keeps(named) and not named.is_full
+    can_take = named.in_service and farm.keeps(named) and not named.is_full
+    return can_take and datapath_id in named.reachable_from

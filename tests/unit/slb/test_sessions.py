@@ -148,13 +148,13 @@ def test_a_session_whose_real_server_is_gone_moves_to_the_one_that_its_mobile_na
     else:
         farm = bench.server.farm
         farm.configure(replace(farm.configuration, reals=farm.configuration.reals[1:]))
-    bench.now += 20.0
+    bench.now += 2.0
     assert bench.letter(bench.request("anna@example.org", home_agent=address(3).packed)) == "C"
     assert bench.letter(bench.request("anna@example.org")) == "C"
     assert [real.sessions for real in bench.reals] == [0, 0, 1]
 
 
-@pytest.mark.parametrize("obstacle", ["deregistration", "full", "failed"])
+@pytest.mark.parametrize("obstacle", ["deregistration", "full", "failed", "out of service"])
 def test_no_session_moves_to_a_named_real_server_that_cannot_have_it(obstacle: str) -> None:
     bench = Bench(1, 1, 1, maxconns=1)
     session = bench.request("anna@example.org").session
@@ -163,10 +163,13 @@ def test_no_session_moves_to_a_named_real_server_that_cannot_have_it(obstacle: s
         assert bench.new_sessions(2) == "BC"
     elif obstacle == "failed":
         bench.reals[2].health = Health.FAILED
+    elif obstacle == "out of service":
+        bench.reals[2].in_service = False
     verdict = bench.request(
         "anna@example.org", home_agent=address(3).packed, lifetime=0 if obstacle == "deregistration" else 600
     )
-    assert (bench.letter(verdict), verdict.session) == ("C", None)
+    delivered = None if obstacle == "out of service" else bench.reals[2]
+    assert (verdict.real, verdict.session) == (delivered, None)
     assert session is not None
     assert session.real is bench.reals[0]
 
