@@ -15,7 +15,7 @@ All rules, and all places that they lead to, take room that all switches share (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Optional
 
 from ryu_haslb.openflow.recovery.destinations import Destinations, Found
@@ -123,7 +123,7 @@ class UnsettledRules:
             self._set_deadline(target, now)
 
     def recall(self, recalled: Recalled, now: float) -> None:
-        """The switch has lost these rules. Those whose time is not over are pending."""
+        """The switch has lost these rules. Those whose time is not over are pending, unless they are contested."""
         for virtual_address, actions in {(each.virtual_address, each.actions) for each in recalled.targets}:
             target = RuleTarget(virtual_address, actions, is_on_switch=False)
             server = self._destinations.server_of(target)
@@ -133,6 +133,8 @@ class UnsettledRules:
         self._recalled = recalled.rules
         before = len(self.pending)
         self.pending = {**recalled.rules, **self.pending}
+        for tag in self.contested:
+            self.pending.pop(tag, None)
         self._room.take(self, len(self.pending) - before)
 
     def is_confirmed(self, tag: int) -> bool:
@@ -184,22 +186,28 @@ class UnsettledRules:
     def take_due(self, count: int, now: float) -> Iterator[tuple[int, RuleTarget, Optional[Found]]]:
         """The pending rules whose real servers have been found, and those whose time is over: so many at most.
 
-        The caller forgets each of them.
+        Each place that they lead to has its share: rules whose mobiles go on to ask are looked at again and again, and
+        delay no others. The caller forgets each of the rules.
         """
-        for target in [*self._targets.values(), *self._lost_targets.values()] if self.pending else ():
-            found = self._destinations.find(target)
-            if found is None and not self._is_over(target, now):
-                continue
-            tags = target.tags[-count:] if count else []
-            del target.tags[len(target.tags) - len(tags) :]
-            count -= len(tags)
+        due = list(islice(self._due_targets(now), count)) if self.pending else []
+        share = max(1, count // max(1, len(due)))
+        for target, found in due:
+            tags = [tag for tag in target.tags[-share:] if self.pending.get(tag) is target]
+            del target.tags[-share:]
+            if found is None:
+                asked = dict.fromkeys(tag for tag in tags if self.has_asked(tag, target, now))
+                target.tags[:0] = asked
+                tags = [tag for tag in tags if tag not in asked]
             for tag in reversed(tags):
-                if self.pending.get(tag) is not target:
-                    continue
-                if found is None and self.has_asked(tag, target, now):
-                    target.tags.insert(0, tag)
-                else:
+                if tag in self.pending:  # it may be listed twice
                     yield tag, target, found
+
+    def _due_targets(self, now: float) -> Iterator[tuple[RuleTarget, Optional[Found]]]:
+        """Where rules lead of which some are due, and the real servers that were found there."""
+        for target in chain(self._targets.values(), self._lost_targets.values()):
+            found = self._destinations.find(target) if target.tags else None
+            if found is not None or (target.tags and self._is_over(target, now)):
+                yield target, found
 
     def take_contested(self, count: int) -> list[tuple[int, RuleTarget]]:
         """So many contested rules at most, each in its turn."""

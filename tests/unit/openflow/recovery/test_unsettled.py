@@ -103,3 +103,36 @@ def test_a_contested_rule_that_becomes_pending_has_forwarded_no_request_of_the_r
     await_real(rules, 1, ACTIONS[0], 1.0)
     assert rules.requests_of(1) == 0
     assert rules.on_timed_out(1, 2.0) is not None, "its mobile has sent a request"
+
+
+def test_a_rule_that_the_switch_has_lost_stays_contested() -> None:
+    """A mobile has come to another switch before this one has said which rules it has."""
+    sessions = SessionTable()
+    rules, target = UnsettledRules(sessions, Destinations()), RuleTarget(ADDRESS, ACTIONS[0])
+    contest(rules, 1, ACTIONS[0], 0.0)
+    rules.recall(Recalled({1: target, 2: target}, [target], 0.0), 0.0)
+    assert (list(rules.pending), list(rules.contested)) == ([2], [1])
+    rules.list_recalled()
+    for tag in (1, 2):
+        rules.forget(tag)
+    assert (len(rules), sessions.recovery_room.pending) == (0, 0)
+
+
+def test_rules_whose_mobiles_go_on_to_ask_delay_no_others_that_are_due() -> None:
+    """Their home agent has not been found, and they have waited for the idle time; another one has just been found."""
+    rules = UnsettledRules(SessionTable(), Destinations())
+    for tag in range(1, 21):
+        await_real(rules, tag, ACTIONS[0], 0.0)
+        rules.record_request(tag, 1, 9.0)
+    for tag in (21, 22):
+        await_real(rules, tag, ACTIONS[1], 0.0)
+    settled = []
+    for _ in range(2):
+        for tag, _, _ in rules.take_due(2, UNSERVED_TIMEOUT):
+            rules.forget(tag)
+            settled.append(tag)
+    assert sorted(settled) == [21, 22]
+    for _ in range(20):
+        for tag, _, _ in rules.take_due(2, 9.0 + UNSERVED_TIMEOUT):
+            rules.forget(tag)
+    assert len(rules) == 0, "later each of the others has its turn"
