@@ -188,9 +188,10 @@ class Recovery:
     def locate(self, servers: Mapping[bytes, VirtualServer], actions: Mapping[RealServer, bytes]) -> None:
         """Real servers have been found or lost: ``actions`` leads to each, or to where it was.
 
-        ``servers`` are those in service by address.
+        ``servers`` are those in service by address. There may be thousands: once all is recovered they are left out.
         """
-        self._destinations.locate(servers, actions)
+        if not self.is_over or self._adopting is not None:
+            self._destinations.locate(servers, actions)
 
     def real_of(self, target: RuleTarget) -> Optional[RealServer]:
         """The real server that a rule leads to; None if that is not known."""

@@ -71,8 +71,7 @@ class UnrecoveredSessions:
     def locate(self, virtual_servers: Mapping[bytes, VirtualServer]) -> None:
         """Real servers have been found or lost, or ``virtual_servers``, those in service by address, have changed."""
         self._virtual_servers = virtual_servers
-        if not self.recovery.is_over:
-            self.recovery.locate(virtual_servers, self._actions)
+        self.recovery.locate(virtual_servers, self._actions)
 
     def disconnect(self, was_served: bool) -> None:
         """The connection is lost. If the switch ``was_served`` over it, it may come back without its rules.

@@ -6,10 +6,12 @@ import re
 
 import pytest
 from recovery_bench import rule_of
+from statistics_replies import flow_stats_reply
 from wired_switch import REALS, VIRTUAL, Wired, goes_to
 
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.multipart import flow_stats
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session_tag import tag_of
 
@@ -49,6 +51,21 @@ def test_a_mobile_whose_home_agent_never_comes_back_keeps_its_place_while_no_oth
     wired.find(1)
     wired.request("anna")
     assert wired.balancer.statistics.assignments == 0, "its session is recovered"
+
+
+def test_a_session_that_only_the_audit_finds_is_recovered_at_a_home_agent_that_has_been_found_meanwhile() -> None:
+    """Reading was given up, so no rule was known when the home agent answered ARP."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False, answers=False)
+    unrecovered, much_later = wired.switch.unrecovered, wired.now + 1000.0
+    unrecovered.recovery.reading.request(1, wired.now)
+    while not unrecovered.recovery.is_complete:
+        if unrecovered.recovery.reading.advance(False, much_later):
+            unrecovered.recovery.reading.request(2, wired.now)
+    wired.find(1)
+    wired.tick()
+    (row,) = flow_stats(flow_stats_reply(rule_of("anna"), xid=3))
+    assert unrecovered.adopt(row, wired.now)
+    assert len(wired.balancer.sessions) == 1
 
 
 @pytest.mark.parametrize("is_dropped", [False, True])
