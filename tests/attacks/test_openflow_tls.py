@@ -119,6 +119,25 @@ def test_a_switch_proves_its_certificate_in_every_connection(secured: Secured, v
             session = switch.session
 
 
+def test_a_tls_session_that_a_switch_resumes_beside_its_connection_is_not_served(secured: Secured) -> None:
+    """The end of a connection without a close alert would end its session as well (RFC 5246, section 7.2.1)."""
+    context = secured.context(secured.authority.issue("switch"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with context.wrap_socket(secured.controller.connect()) as first:
+        first.sendall(opening(1))
+        secured.controller.require_served(first)
+        with context.wrap_socket(secured.controller.connect(), session=first.session) as resumed:
+            assert resumed.session_reused
+            with suppress(ssl.SSLError, ConnectionError):
+                resumed.sendall(opening(2))
+                assert not resumed.recv(1)
+        secured.controller.await_line("OpenFlow peer 127.0.0.1: it has resumed a TLS session")
+        with context.wrap_socket(secured.controller.connect(), session=first.session) as anew:
+            assert not anew.session_reused
+            anew.sendall(opening(2))
+            secured.controller.require_served(anew)
+
+
 def test_a_switch_cannot_connect_as_another_one_with_its_own_certificate(tmp_path: Path) -> None:
     """`ip slb datapath` binds an id to a name in a certificate. The holder of it replaces an older connection."""
     bound = "ip slb datapath 1 certificate switch-1\nip slb datapath 2 certificate switch-2\n"

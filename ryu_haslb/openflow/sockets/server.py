@@ -165,4 +165,10 @@ class OpenFlowServer:
                     *(accepted.address[0], tls.reason(error)),
                 )
             return False
+        if accepted.connection.session_reused:  # no certificate was checked, not even whether it has expired
+            LOG.warning(
+                "OpenFlow peer %s: it has resumed a TLS session; closing the connection, the next one begins anew",
+                accepted.address[0],
+            )
+            return False
         return True

@@ -46,7 +46,7 @@ def server_context(key: str, certificate: str, authorities: Optional[str]) -> ss
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0) | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
-    context.num_tickets = 0  # a session that is resumed has no certificate checked, not even whether it has expired
+    context.num_tickets = 0  # no session is resumed by a ticket; by its number, in TLS 1.2: :class:`.OpenFlowServer`
     _load_certificate(context, key, certificate)
     if authorities is not None:
         try:
