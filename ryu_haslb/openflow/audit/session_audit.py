@@ -290,7 +290,8 @@ class SessionAudit:
             self._end_comparison(now)
 
     def _end_comparison(self, now: float) -> None:
-        self.is_comparing, self._rules.are_doubted = False, self._is_due_again
+        self.is_comparing = False
+        self._rules.are_doubted = self._is_due_again or (self._rules.are_doubted and not self._is_complete)
         self._slices = []
         self._rows.forget()
         if self._rows.was_found:
