@@ -140,6 +140,8 @@ class ControlServer:
         try:
             with self._turn:
                 eventlet.sleep(SLICE_INTERVAL)
+            if client not in self._running:
+                return
             output = execute(request.words())
             if output.live:
                 self._send_live(client, output.lines)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,24 @@ def test_a_command_that_has_lost_its_place_is_not_carried_out_further(server: Co
     searching = Client()
     server._carry_out(searching, OPERATOR, SHOW, search)
     assert searching.received == b""
+
+
+def test_a_command_that_has_lost_its_place_before_its_turn_has_no_effect(server: ControlServer) -> None:
+    """Its client sees the end of the connection, and takes it for failed."""
+    waiting, executed = Client(), []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        server._end_command(waiting)
+        yield
+
+    def clear(words: Any) -> Output:
+        executed.append(words)
+        return answer(words)
+
+    server._turn = turn()
+    server._carry_out(waiting, OPERATOR, Request(b"clear ip slb sessions", False), clear)
+    assert (executed, waiting.received) == ([], b"")
 
 
 def test_what_was_sent_is_no_longer_waited_for(server: ControlServer) -> None:
