@@ -226,6 +226,30 @@ def test_a_rule_that_is_added_to_pending_ones_beyond_the_limit_is_found(monkeypa
     assert violation.rule == "the limit of session rules is kept"
 
 
+@pytest.mark.parametrize("output_to_table", [True, False])
+def test_rules_of_mobiles_that_leave_a_lost_home_agent_while_they_are_pending_leave_the_table(
+    output_to_table: bool,
+) -> None:
+    """Found with seed 40 of 100 s: their new sessions waited for room, and the old rules stayed beyond the limit."""
+    parameters = Parameters(
+        seed=1,
+        home_agents=3,
+        mobiles=100,
+        max_rules=10,
+        idle=60,
+        arrivals=10.0,
+        lifetime=600,
+        refresh=15.0,
+        output_to_table=output_to_table,
+    )
+    history = [
+        Fault(20.0, "link", (2, False)),
+        Fault(20.5, "controller is killed"),
+        Fault(21.0, "controller starts"),
+    ]
+    assert simulate(parameters, history, 90.0).violation is None
+
+
 @pytest.mark.parametrize("lag", [0.0, 0.4])
 def test_rules_that_others_delete_come_back_within_the_limit(lag: float) -> None:
     """Others have taken their room meanwhile. A rule that does not act yet keeps the room that it has."""

@@ -1,19 +1,20 @@
 """How requests are forwarded whose session rules are pending or contested. Pure.
 
 The balancer has no session for such a request. So the rule does what the session would do; where the session would move
-to another real server, the rule is forgotten, and the balancer decides::
+to another real server, the rule is given up, and the balancer decides::
 
     pending    its port is down, or all real servers have been found and it leads to none of them
-                   another real server can serve              -> forgotten
+                   another real server can serve              -> given up
                    none can                                   -> the request is dropped
                it has forwarded as many retries as ``reassign`` allows
-                   another real server can serve              -> forgotten
+                   another real server can serve              -> given up
                else                                           -> forwarded by the rule
     contested  its port is up, and its home agent keeps its sessions
                                                               -> forwarded by the rule
                else                                           -> forgotten
 
-The replies of home agents are not seen here. A deregistration may be forged: no pending rule is forgotten for it.
+The replies of home agents are not seen here. A deregistration may be forged: no pending rule is given up for it. A rule
+that is given up is removed, or the one of the session that begins takes its place: it leads to a former home agent.
 """
 
 from __future__ import annotations
@@ -32,14 +33,17 @@ Forward = Union[bytes, DropReason, None]
 
 
 class RuleForwarding:
-    """Forwards requests by the pending and contested rules of one switch."""
+    """Forwards requests by the pending and contested rules of one switch; ``give_up`` gives up a pending one."""
 
-    def __init__(self, datapath_id: int, rules: UnsettledRules, destinations: Destinations) -> None:
+    def __init__(
+        self, datapath_id: int, rules: UnsettledRules, destinations: Destinations, give_up: Callable[[int], None]
+    ) -> None:
         #: Whether the switch has a port, and it is up; known once the switch is served.
         self.is_port_usable: Callable[[int], bool] = lambda _: True
         self._datapath_id = datapath_id
         self._rules = rules
         self._destinations = destinations
+        self._give_up = give_up
 
     def forward(self, tag: int, is_deregistration: bool, now: float) -> Forward:
         """How to forward a request whose rule is pending or contested; None if the balancer decides about it."""
@@ -58,7 +62,7 @@ class RuleForwarding:
                 return target.actions
         elif not may_move:
             return DropReason.REAL_UNREACHABLE
-        self._rules.forget(tag)
+        self._give_up(tag)
         return None
 
     def forward_contested(self, tag: int, now: float) -> Optional[bytes]:

@@ -107,7 +107,7 @@ class Recovery:
         self._adopting: Optional[set[int]] = None
         self._destinations = Destinations()
         self._rules = UnsettledRules(balancer.sessions, self._destinations)
-        self.forwarding = RuleForwarding(datapath_id, self._rules, self._destinations)
+        self.forwarding = RuleForwarding(datapath_id, self._rules, self._destinations, self._give_up)
         #: Whether the log has said that rules wait, and not yet what has become of them.
         self._is_awaited = False
 
@@ -230,10 +230,14 @@ class Recovery:
         for tag, target, found in self._rules.take_due(_MAX_SETTLED_PER_TICK, now):
             if found is not None:
                 self._recover(tag, target, *found, now)
-                continue
-            self._rules.forget(tag)
-            if target.is_on_switch:
-                self._on_lost(tag, target.virtual_address)
+            else:
+                self._give_up(tag)
+
+    def _give_up(self, tag: int) -> None:
+        """The session of a pending or contested rule has ended, or its mobile is given another home agent."""
+        target = self._rules.forget(tag)
+        if target is not None and target.is_on_switch:
+            self._on_lost(tag, target.virtual_address)
 
     def _settle_contested(self, now: float) -> None:
         """Recover, keep or give up contested rules, some at a time."""
@@ -247,8 +251,7 @@ class Recovery:
             elif self._rules.has_asked(tag, target, now):
                 self._on_contested(tag)
             else:
-                self._rules.forget(tag)
-                self._on_lost(tag, target.virtual_address)
+                self._give_up(tag)
 
     def _is_elsewhere(self, session: Session, target: RuleTarget) -> bool:
         """Whether a session began at another switch, and at another real server than its rule here leads to."""

@@ -79,11 +79,13 @@ class UnsettledRules:
             self._requests[tag] = 0, now
         return True
 
-    def forget(self, tag: int) -> None:
-        """The rule is settled, or given up."""
-        if self.pending.pop(tag, None) is not None or self.contested.pop(tag, None) is not None:
+    def forget(self, tag: int) -> Optional[RuleTarget]:
+        """The rule is settled, or given up. Where it leads; None if there is no such rule."""
+        target = self.pending.pop(tag, None) or self.contested.pop(tag, None)
+        if target is not None:
             self._room.release()
         self._requests.pop(tag, None)
+        return target
 
     def give_up(self, count: int) -> None:
         """There is no room for so many rules: forget pending ones, those that came last, and then contested ones."""

@@ -143,6 +143,20 @@ def test_a_mobile_whose_home_agent_is_behind_a_port_that_is_down_is_given_anothe
     assert len(wired.balancer.sessions) == 1
 
 
+def test_the_rule_of_a_mobile_that_is_given_another_home_agent_is_replaced_also_where_there_is_no_room() -> None:
+    """It would lead to the former one, and the next run recover the session there (docs/states.md, "Recovery")."""
+    wired = Wired(on_switch=[rule_of("anna"), rule_of("bert")], found=False)
+    wired.switch.rules.room.configured = 1
+    wired.find(0)
+    wired.transport.down.add(8)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    wired.settle()
+    (session,) = wired.balancer.sessions
+    assert wired.switch.unrecovered.recovery.pending == 1
+    assert session.rule_at == wired.switch.datapath_id
+    assert wired.switch.rules.room.held == {session.tag}
+
+
 def test_a_rule_that_leads_to_no_real_server_of_the_farm_is_given_up_at_once() -> None:
     wired = Wired(on_switch=[rule_of("anna")], found=False)
     wired.find(0)
