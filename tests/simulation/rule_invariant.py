@@ -53,12 +53,17 @@ class RuleInvariant:
             raise ViolationError("a session has its rule", without_rule)
 
     def _sessions_without_rule(self) -> Iterator[str]:
-        """Where there is room for all; a takeover would lose them. The rule of a recovered one may have run out."""
+        """Where there is room for all; a takeover would lose them. The rule of a recovered one may have run out.
+
+        A home agent that is added again must have been found: before, no rule can lead there.
+        """
         world = self._world
-        have_sessions = [each.layout.has_sessions for each in world.controller.fleet.switches.values()]
-        for session in world.controller.balancer.sessions if world.parameters.has_room and all(have_sessions) else ():
+        switches = world.controller.fleet.switches.values()
+        have_sessions = all(each.layout.has_sessions for each in switches)
+        found = {real for each in switches for real in each.adjacencies.forwarding.rule_actions}
+        for session in world.controller.balancer.sessions if world.parameters.has_room and have_sessions else ():
             is_kept = session.virtual_server.farm.keeps(session.real)  # else its mobile moves with the next request
-            if session.rule_at is None and is_kept and not session.is_recovered:
+            if session.rule_at is None and is_kept and session.real in found and not session.is_recovered:
                 yield f"that of {session.real.name} with the tag {session.tag:012x} has none"
 
     def _differences(self) -> Iterator[str]:
