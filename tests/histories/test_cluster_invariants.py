@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
@@ -11,6 +12,7 @@ from ryu_haslb.cluster.election import Action, Election, ElectionEvent, Lead, Me
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.openflow.roles.fencing import FencedMastership
+from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 from simulation.faults import Fault
 from simulation.idl import SimulatedRow
@@ -101,6 +103,24 @@ def test_leaders_that_take_turns_are_found(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(Member, "step", resign)
     assert broken_rule() == "leaders do not alternate"
+
+
+def test_a_leader_that_forgets_the_sessions_of_a_switch_that_it_loses_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mobiles leave that switch, which no member reaches. Only a leader that has never served it may not know them."""
+    parameters = replace(CLUSTER, pdsns=2, refresh=15.0, lifetime=600)
+    history = [Fault(40.0, "control connection breaks", (number, 1)) for number in range(2)]
+    history += [Fault(45.0 + number / 10, "move", (number, 0)) for number in range(parameters.mobiles)]
+    assert simulate(parameters, history, 70.0).violation is None
+    disconnect = Switch.disconnect
+
+    def lose(switch: Switch) -> None:
+        disconnect(switch)
+        switch._balancer.ending.forget(switch.datapath_id, 0.0, lambda _: set(), lambda _: None)
+
+    monkeypatch.setattr(Switch, "disconnect", lose)
+    violation = simulate(parameters, history, 70.0).violation
+    assert violation is not None
+    assert violation.rule == "no mobile is bound twice"
 
 
 def test_a_leader_that_stands_by_without_a_database_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,11 @@ _COOKIE_MARK, _COOKIE_MASK = 0x51B7, 0xFFFF
 
 def _restart_switch(world: World, switch: int = 0) -> None:
     world.disturb()
-    world.plundered_at = world.trunk_changed_at = world.clock.now
+    world.plundered_at = world.clock.now
     world.await_normal()
     restarted = world.switches[switch]
+    if not world.controller.serves(restarted):
+        world.trunk_changed_at = world.clock.now
     for controller in world.controllers:
         if restarted.datapath_id in controller.transports and not restarted.capabilities.relayed:
             controller.transports[restarted.datapath_id].close()

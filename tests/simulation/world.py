@@ -74,8 +74,8 @@ class World:
     ghosts_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
-    #: When the link between two switches last went down or came up, or one of them began without rules: until it has
-    #: them, it passes nothing on.
+    #: When the link between two switches last went down or came up, or one restarted where no balancer serves it: until
+    #: one does, it passes nothing on.
     trunk_changed_at: float = 0.0
     #: When the weather last changed.
     weather_changed_at: float = 0.0
@@ -215,9 +215,10 @@ class World:
                 self.under_way += 1
 
     def excuse_move(self, mobile: Mobile) -> None:
-        """A mobile leaves a PDSN: a new leader may not know its session, if it does not reach the switch there."""
-        if self.members and not self.controller.serves(self.cabling.switch_at(self.port_of(mobile.pdsn))):
-            mobile.excuse = "its session is at a switch that is not served (docs/cluster.md)"
+        """A mobile leaves a PDSN: a new leader that has not met the switch there may not know its session."""
+        switch, leader = self.cabling.switch_at(self.port_of(mobile.pdsn)), self.controller
+        if isinstance(leader, MemberController) and switch.generation != leader.member.generation:
+            mobile.excuse = "its session is at a switch that the leader has not met (docs/cluster.md)"
 
     def note_upset(self) -> None:
         """A fault strikes by which a balancer may move sessions: also those of mobiles that are registering now."""
