@@ -69,6 +69,14 @@ def test_another_seed_is_another_run() -> None:
     assert random_run(1, 600.0) != random_run(2, 600.0)
 
 
+@pytest.mark.parametrize("seed", [15, 49])
+def test_nothing_goes_wrong_after_the_end_of_a_short_run(seed: int) -> None:
+    """A takeover or a forged request would make sessions live on: in 20 s these seeds broke *nothing is left* so."""
+    parameters, history = random_run(seed, 20.0)
+    assert max(fault.at for fault in history) < 20.0
+    assert simulate(parameters, history, 20.0).violation is None
+
+
 def test_without_faults_every_mobile_is_bound_and_shares_equal_weights() -> None:
     parameters = Parameters(seed=3, home_agents=3, weights=(3, 1, 2), mobiles=60, lifetime=600)
     world = world_after(parameters, 60.0)

@@ -123,7 +123,13 @@ def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Par
     """The world and the history that a seed stands for; every third one is that of a cluster.
 
     ``is_crowded``: a world and a history of the same shape, with many more mobiles, and switches that lack nothing.
+    Nothing goes wrong after the end: what is left then is looked for as long as sessions live that were in use.
     """
+    parameters, history = _random_run(seed, seconds, is_crowded)
+    return parameters, sorted((fault for fault in history if fault.at < seconds), key=lambda fault: fault.at)
+
+
+def _random_run(seed: int, seconds: float, is_crowded: bool) -> tuple[Parameters, list[Fault]]:
     random = Random(seed)
     is_cluster = seed % CLUSTER_PERIOD == 0
     parameters = random_parameters(random)
@@ -145,4 +151,4 @@ def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Par
         history += [Fault(*each) for each in random_thefts(parameters, seconds)]
     if not parameters.reports_rules:
         history = [fault for fault in history if fault.kind not in RULE_FAULTS]
-    return parameters, sorted(history, key=lambda fault: fault.at)
+    return parameters, history
