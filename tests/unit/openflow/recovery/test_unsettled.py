@@ -96,6 +96,16 @@ def test_a_contested_rule_without_requests_that_becomes_pending_waits_for_no_mob
     assert len(rules) == 0
 
 
+def test_a_contested_rule_waits_for_its_mobile_only_when_that_has_sent_a_request() -> None:
+    """The switch times it out within the idle time after it was contested: requests may have gone elsewhere."""
+    rules = UnsettledRules(SessionTable(), Destinations())
+    contest(rules, 1, ACTIONS[0], 0.0)
+    contest(rules, 2, ACTIONS[0], 0.0)
+    rules.record_request(2, 1, 0.5)
+    assert [rules.on_timed_out(tag, 1.0) is None for tag in (1, 2)] == [True, False]
+    assert list(rules.contested) == [2]
+
+
 def test_a_contested_rule_that_becomes_pending_has_forwarded_no_request_of_the_retries_that_reassign_allows() -> None:
     rules = UnsettledRules(SessionTable(), Destinations())
     contest(rules, 1, ACTIONS[0], 0.0)
