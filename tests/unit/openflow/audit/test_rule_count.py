@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from farm_builder import SWITCH, Bench
+from wired_switch import Wired
 
 from ryu_haslb.openflow.audit.rule_count import COMPARE_INTERVAL, RuleCount
 from ryu_haslb.openflow.delivery.table_output import TableOutput
@@ -54,3 +56,16 @@ def test_a_difference_that_is_a_false_alarm_does_not_keep_the_switch_busy() -> N
     count = after_difference(2.0, has_missing=False)
     assert not count.is_comparison_due(19.9)
     assert count.is_comparison_due(20.0)
+
+
+@pytest.mark.parametrize(("rules", "agrees"), [(0, True), (3, True), (5, False)])
+def test_a_rule_that_was_sent_between_the_two_counts_may_be_there_or_not(rules: int, agrees: bool) -> None:
+    """It counts once, also while the switch has not confirmed it."""
+    wired = Wired()
+    count = RuleCount(wired.fake.datapath_id, wired.switch.rules, wired.balancer.sessions)
+    assert count.count()
+    for number in range(3):
+        wired.request(f"user{number}")
+    wired.flush()
+    assert wired.switch.rules.uncertain == 3
+    assert count.on_rules(rules, wired.now) is agrees
