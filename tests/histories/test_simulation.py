@@ -77,6 +77,21 @@ def test_nothing_goes_wrong_after_the_end_of_a_short_run(seed: int) -> None:
     assert simulate(parameters, history, 20.0).violation is None
 
 
+@pytest.mark.parametrize("hangs_at", [[], [10.0]])
+def test_members_that_are_being_stopped_at_the_end_run_again(hangs_at: list[float]) -> None:
+    """Found with seed 2000004 of 20 s: both got the signal when they went on, and nobody was there to end sessions."""
+    history = [Fault(at, "member hangs", (number,)) for at in hangs_at for number in range(2)]
+    history += [Fault(19.9, "controller is stopped", (number,)) for number in range(2)]
+    cluster = Parameters(seed=1, controllers=2, is_cluster=True, mobiles=20, arrivals=5.0, idle=60, lifetime=600)
+    assert simulate(cluster, history, 20.0).violation is None
+
+
+def test_rules_of_others_that_are_added_twice_stay() -> None:
+    """Found with seed 2000005 of 20 s: the second ones took the place of the first (OpenFlow 1.3.5, section 6.4)."""
+    history = [Fault(at, "rules of others are added", (0,)) for at in (8.0, 8.1)]
+    assert simulate(Parameters(seed=1, mobiles=20, arrivals=5.0), history, 20.0).violation is None
+
+
 def test_without_faults_every_mobile_is_bound_and_shares_equal_weights() -> None:
     parameters = Parameters(seed=3, home_agents=3, weights=(3, 1, 2), mobiles=60, lifetime=600)
     world = world_after(parameters, 60.0)

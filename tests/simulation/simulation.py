@@ -11,9 +11,11 @@ from typing import NamedTuple, Optional
 
 from simulation.cluster_faults import mend
 from simulation.cluster_invariants import ClusterInvariants
+from simulation.controller import CONFIRMATION_TIMEOUT
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.health_invariants import HealthInvariants
 from simulation.invariants import Invariants
+from simulation.member import HAND_OVER_TIMEOUT
 from simulation.odd_faults import random_odd_faults, random_rivals, random_thefts
 from simulation.ownership_invariants import OwnershipInvariants
 from simulation.parameters import Parameters
@@ -29,6 +31,8 @@ from simulation.world import World
 
 #: Seconds that a run goes on after the last mobile was switched off, beyond the idle time.
 AFTERMATH = 30.0
+#: Seconds after which a balancer that is being stopped has ended, and can be started again.
+STOP_TIME = HAND_OVER_TIMEOUT + CONFIRMATION_TIMEOUT
 #: Every so many seeds one stands for a cluster.
 CLUSTER_PERIOD = 3
 #: From this seed on, worlds have odd switches; those of the seeds before stay what they have always been.
@@ -105,6 +109,8 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
         invariants.check_shares()
     if world.members:
         mend(world)
+    if any(fault.kind == "controller is stopped" for fault in history):
+        world.clock.run_until(world.clock.now + STOP_TIME)
     for controller in world.controllers:
         controller.start()
         for switch in world.switches:

@@ -95,15 +95,16 @@ def _replace_rules(world: World, switch: int = 0) -> None:
 
 
 def _add_foreign_rules(world: World, switch: int = 0) -> None:
-    """Another application adds a rule to each table that is used, for packets that no node sends."""
+    """Another application adds a rule to each table that is used and has none of it, for packets that no node sends."""
     for number, table in world.switches[switch].datapath.tables_with_rules():
         field = (5, 0x88CC, None)
         match = Match((field,), b"\x80\0\x0a\2\x88\xcc")
         some = next(iter(table))
         rule = replace(some, match=match, priority=1, cookie=0xF0E, flags=0, idle_timeout=0, hard_timeout=0)
         rule = replace(rule, instructions=b"", actions=(), goto=None, meter=None)
-        world.switches[switch].put(number, rule)
-        world.foreign_rules.append((world.switches[switch], rule, world.clock.now))
+        if all(each.key != rule.key for each in table):  # else the rule would take the place of the one before
+            world.switches[switch].put(number, rule)
+            world.foreign_rules.append((world.switches[switch], rule, world.clock.now))
     world.switches[switch].monitors.flush()
 
 
