@@ -33,9 +33,9 @@ COMPARE_INTERVAL = 6.0
 _COMPARE_PAUSE = 300.0
 #: Comparisons that found nothing, of which the quickest reading counts.
 _READINGS = 4
-#: Seconds from a comparison that was a false alarm (a difference has caused it, and it has found no rule missing) to
-#: the next one, as a multiple of what it took; and seconds between two comparisons while rules are changing all the
-#: time, so that their number shows no difference.
+#: Seconds from a comparison that was a false alarm (a difference has caused it, and it has corrected nothing) to the
+#: next one, as a multiple of what it took; and seconds between two comparisons while rules are changing all the time,
+#: so that their number shows no difference.
 _REPEAT_PAUSE = 10.0
 _UNCERTAIN_PAUSE = 20.0
 #: Sessions that one tick counts.
@@ -56,7 +56,7 @@ class RuleCount:
         self._counted = self._uncertain = 0
         self._offset = 1  # PUNT_SESSION_MISS
         self._difference: Optional[int] = None
-        self._is_unexplained = self._has_missing = False
+        self._is_unexplained = self._has_corrected = False
         self._compared_at = self._took = 0.0
         self._readings: deque[float] = deque(maxlen=_READINGS)
 
@@ -119,11 +119,11 @@ class RuleCount:
 
     def on_comparison(self) -> None:
         """A comparison begins: a count that is under way has no result."""
-        self._to_count, self._has_missing = None, False
+        self._to_count, self._has_corrected = None, False
 
-    def on_missing(self) -> None:
-        """The comparison has found rules deleted or changed, and others may soon do that again."""
-        self._has_missing = True
+    def on_corrected(self) -> None:
+        """The comparison has found rules deleted or changed, or removed some without a session. Others may follow."""
+        self._has_corrected = True
 
     def on_compared(self, began_at: float, now: float, reading: float, is_clean: bool, is_due_again: bool) -> None:
         """A comparison has ended. The switch was ``reading`` rules for so long.
@@ -136,6 +136,6 @@ class RuleCount:
             self._readings.append(reading)
         pause = max(COMPARE_INTERVAL, _COMPARE_PAUSE * min(self._readings, default=reading))
         self._compare_at = now if is_due_again else now + pause
-        is_false_alarm = self._difference is not None and not self._has_missing
+        is_false_alarm = self._difference is not None and not self._has_corrected
         self._not_before = now + _REPEAT_PAUSE * self._took if is_false_alarm else now
         self._count_at = now + COUNT_INTERVAL

@@ -267,7 +267,7 @@ class SessionAudit:
         self._reading += now - self._asked_at
         if missing:
             self._has_found = self._rules.are_doubted = True
-            self._count.on_missing()
+            self._count.on_corrected()
             self._missing += len(missing)
             self._rules.reinstall(missing)
         has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
@@ -298,6 +298,8 @@ class SessionAudit:
             self._empty_comparisons = 0
         elif self._has_found:
             self._empty_comparisons += 1
+        if self._ghosts.removed:
+            self._count.on_corrected()
         is_clean = self._is_complete and not self._has_found
         self._count.on_compared(self._began_at, now, self._reading, is_clean, self._is_due_again)
         self._ghosts.end()

@@ -31,14 +31,14 @@ def test_a_table_that_always_takes_long_is_compared_less_often() -> None:
     assert count.is_comparison_due(150.0)
 
 
-def after_difference(took: float, has_missing: bool) -> RuleCount:
+def after_difference(took: float, has_corrected: bool) -> RuleCount:
     """A count after a comparison that a difference has caused, which has ended at 0; the same difference is found."""
     count = after_readings(0.1)
     count.on_rules(7, -took)
     count.on_comparison()
-    if has_missing:
-        count.on_missing()
-    count.on_compared(-took, 0.0, 0.1, is_clean=not has_missing, is_due_again=False)
+    if has_corrected:
+        count.on_corrected()
+    count.on_compared(-took, 0.0, 0.1, is_clean=not has_corrected, is_due_again=False)
     count.on_rules(3, 1.0)
     return count
 
@@ -48,12 +48,12 @@ def test_rules_that_are_deleted_soon_after_a_comparison_are_compared_at_once() -
     count = after_readings(2.0)
     count.on_rules(7, 1.0)
     assert count.is_comparison_due(1.0)
-    assert after_difference(2.0, has_missing=True).is_comparison_due(1.0), "somebody deletes again and again"
+    assert after_difference(2.0, has_corrected=True).is_comparison_due(1.0), "somebody deletes again and again"
 
 
 def test_a_difference_that_is_a_false_alarm_does_not_keep_the_switch_busy() -> None:
     """In a storm the number of rules is never quite that of the sessions."""
-    count = after_difference(2.0, has_missing=False)
+    count = after_difference(2.0, has_corrected=False)
     assert not count.is_comparison_due(19.9)
     assert count.is_comparison_due(20.0)
 
