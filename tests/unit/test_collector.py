@@ -53,6 +53,21 @@ def test_it_waits_for_no_quiet_moment_when_much_has_been_left_behind(
     assert len(collections) == before + 1, "sessions are no such objects"
 
 
+def test_it_does_not_look_at_the_rules_of_sessions_that_were_just_cleared(
+    collections: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait to be removed, and are as many as the sessions were: a walk over them would be a long pause."""
+    collector = QuietCollector(0.0)
+    before = len(collections)
+    monkeypatch.setattr(gc, "get_count", lambda: (5, 300, 0))
+    collector.collect_if_quiet(1, 300_000, 1.0)
+    collector.collect_if_quiet(2, 0, 1.02)
+    collector.collect_if_quiet(3, 0, 60.0)
+    assert len(collections) == before
+    collector.collect_if_quiet(4, 0, 61.0)
+    assert len(collections) == before + 1
+
+
 def test_with_many_sessions_it_looks_at_what_is_young_only(
     collections: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
