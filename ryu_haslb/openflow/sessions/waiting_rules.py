@@ -28,8 +28,10 @@ from ryu_haslb.slb.session_table import SessionTable
 
 LOG = logging.getLogger(__name__)
 
-#: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
+#: Rules that one bundle installs, and rules that it removes. The limits keep a bundle from occupying a switch for long:
+#: Open vSwitch carries bundles out in the thread that forwards requests.
 MAX_BUNDLE_RULES: Final = 1000
+MAX_BUNDLE_REMOVALS: Final = 250
 #: How many of the sessions that wait for room one step checks for having ended, and the seconds between two steps. They
 #: take 1 % of the time, however often rules are flushed.
 _LOOKED_AT_PER_STEP: Final = 200
@@ -145,7 +147,7 @@ class WaitingRules:
         if bundle is not None:
             return bundle
         self._make_room(allowance, outstanding, now)
-        removes = self._take_removes(min(allowance, MAX_BUNDLE_RULES))
+        removes = self._take_removes(min(allowance, MAX_BUNDLE_REMOVALS))
         return RuleBundle(self.take_installs(min(allowance - len(removes), MAX_BUNDLE_RULES), now), removes, [])
 
     def take_installs(self, count: int, now: float) -> list[Install]:

@@ -11,7 +11,9 @@ from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.sessions import session_rules
+from ryu_haslb.openflow.sessions.flow_mod_pace import MAX_WINDOW
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
+from ryu_haslb.openflow.sessions.waiting_rules import MAX_BUNDLE_REMOVALS
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
 
@@ -289,6 +291,22 @@ def test_rules_of_sessions_that_ended_are_removed_from_a_slow_switch_too() -> No
     assert wired.switch.rules.waiting == 0
     for session in ended:
         assert not wired.has_rule(session)
+
+
+def test_the_rules_of_many_sessions_that_ended_are_removed_by_small_bundles() -> None:
+    """Requests wait until the switch has carried out a bundle."""
+    wired = Wired()
+    for number in range(3 * MAX_BUNDLE_REMOVALS):
+        wired.request(f"user{number}")
+    rules = wired.switch.rules
+    rules.pace.window = MAX_WINDOW
+    wired.settle()
+    wired.balancer.clear_sessions()
+    wired.tick()
+    assert rules.waiting == 2 * MAX_BUNDLE_REMOVALS
+    wired.settle()
+    wired.settle()
+    assert rules.waiting == 0
 
 
 def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
