@@ -69,6 +69,7 @@ def _batches(options: argparse.Namespace, begin: float) -> Iterator[Batch]:
     """What is asked for; else both kinds of runs, for so long."""
     step = CLUSTER_PERIOD if options.clusters else 1
     first = options.seed if options.seed is not None else step
+    first += -first % step
     runs = options.runs or (1 if options.seed is not None else sys.maxsize // step - 1)
     batch = Batch(
         seeds=range(first, first + runs * step, step),
