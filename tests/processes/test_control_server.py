@@ -7,6 +7,8 @@ import os
 import select
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -84,6 +86,21 @@ def test_a_search_that_finds_nothing_shows_that_it_goes_on(control: Path) -> Non
     assert len(pauses) > 100
     assert (pauses.strip(PAUSE_MARK), end) == (b"", b"")
     assert answer(control, found_nothing + b"\n") == b""
+
+
+def test_a_process_that_has_all_running_commands_gives_one_up_for_another(control: Path) -> None:
+    """docs/security.md, the control socket. Here a monitoring program has them, and the operator calls ``haslb``."""
+    script = "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"
+    haslb = [sys.executable, "-c", script, "--control", str(control), "show", "ip", "slb", "vservers"]
+    with ExitStack() as stack:
+        debugs = [stack.enter_context(connect(control)) for _ in range(MAX_RUNNING_COMMANDS)]
+        for debug in debugs:
+            debug.sendall(b"debug ip slb sessions ipmobile\n")
+        assert b"commands are running; end a debug" in answer(control, b"show ip slb reals\n")
+        ended = subprocess.run(haslb, capture_output=True, text=True, timeout=TIMEOUT, check=True)
+        assert ended.stdout.startswith("slb vserver ")
+        (closed,), _, _ = select.select(debugs, [], [], TIMEOUT)
+        assert closed.recv(1) == b""
 
 
 def test_the_number_of_running_commands_is_limited(control: Path) -> None:
