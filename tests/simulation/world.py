@@ -93,6 +93,8 @@ class World:
     early_expiries: list[str] = field(default_factory=list)
     #: Mobiles whose session rules were under way when a leader failed, or another one began.
     under_way: int = 0
+    #: Those of them that have not come to the virtual address since: their sessions may be lost.
+    may_have_lost_session: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         parameters = self.parameters
@@ -212,6 +214,7 @@ class World:
         for mobile in self.mobiles:
             if self.clock.now - mobile.sent_at < UNDER_WAY:
                 mobile.excuse = "the rule of its session was under way"
+                self.may_have_lost_session.add(mobile.nai)
                 self.under_way += 1
 
     def excuse_move(self, mobile: Mobile) -> None:
@@ -230,11 +233,14 @@ class World:
     def _on_refresh(self, mobile: Mobile) -> None:
         """A mobile comes to the virtual address again: it keeps its place unless its session has ended or moved."""
         now = self.clock.now
+        may_be_lost = mobile.nai in self.may_have_lost_session
+        self.may_have_lost_session.discard(mobile.nai)
         has_rules = self.parameters.has_room and self.parameters.tables > 1
         is_lasting = has_rules and not self.parameters.flow_mod_rate  # a takeover loses no session
         upset_at = self.upset_at if is_lasting else self.faulted_at
         if (
-            not self.weather.is_fair
+            may_be_lost
+            or not self.weather.is_fair
             or now - upset_at < UPSET_TIME
             or now - mobile.answered_at > self.parameters.idle / 2
             or (mobile.backoff and not self.parameters.shows_replies)
