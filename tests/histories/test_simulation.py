@@ -86,6 +86,13 @@ def test_members_that_are_being_stopped_at_the_end_run_again(hangs_at: list[floa
     assert simulate(cluster, history, 20.0).violation is None
 
 
+def test_sessions_that_are_recovered_after_the_end_have_their_idle_time() -> None:
+    """Found with seed 3000047 of 20 s: their home agent answered ARP half a minute after the balancer's last start."""
+    history = [Fault(10.0, "home agent answers no ARP", (0, 45.0)), Fault(10.0, "controller is killed")]
+    parameters = Parameters(seed=1, mobiles=20, arrivals=5.0, idle=60, lifetime=600)
+    assert simulate(parameters, history, 20.0).violation is None
+
+
 def test_rules_of_others_that_are_added_twice_stay() -> None:
     """Found with seed 2000005 of 20 s: the second ones took the place of the first (OpenFlow 1.3.5, section 6.4)."""
     history = [Fault(at, "rules of others are added", (0,)) for at in (8.0, 8.1)]

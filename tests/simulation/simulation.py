@@ -115,7 +115,9 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
         controller.start()
         for switch in world.switches:
             controller.mend(switch)
-    world.clock.run_until(max(world.clock.now, world.stormed_until))
+    # A session begins by a request of a storm, and is recovered when its home agent answers ARP.
+    heard_at = max(agent.deaf_until for agent in world.home_agents)
+    world.clock.run_until(max(world.clock.now, world.stormed_until, heard_at))
     for mobile in world.mobiles:
         mobile.is_off_for_good = True
         mobile.power_off()
