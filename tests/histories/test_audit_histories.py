@@ -361,3 +361,30 @@ def test_rules_for_replies_that_lose_their_actions_do_not_drop_the_replies() -> 
     """The home agents leave their probes unanswered, so that the switch copies their replies."""
     parameters = replace(BUSY, denies=False, probe=ProbeKind.IPMOBILE, probe_interval=1)
     assert simulate(parameters, [Fault(60.0, "actions are changed", (0,))], 120.0).violation is None
+
+
+def test_rules_do_not_time_out_while_all_are_compared_because_some_are_missing() -> None:
+    """Meanwhile requests go by packet-out, and hit no rule. This switch does not say that rules have timed out."""
+    history = [Fault(146.431, "control connection breaks", (0, 0))]
+    parameters = Parameters(
+        seed=372617590,
+        is_cluster=True,
+        controllers=2,
+        home_agents=4,
+        weights=(8, 4, 4, 1),
+        mobiles=800,
+        idle=60,
+        numclients=1,
+        retry=0,
+        leastconns=True,
+        lifetime=600,
+        arrivals=30.0,
+        stay=300.0,
+        refresh=20.0,
+        stats_delay=0.1,
+        bundles=False,
+        flood=False,
+        habits=(("flow_removed", False),),
+    )
+    outcome = simulate(parameters, history, seconds=206.0)
+    assert outcome.violation is None, outcome.violation

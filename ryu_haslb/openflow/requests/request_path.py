@@ -254,12 +254,12 @@ class RequestPath:
             and session.rule_at == self._datapath_id
             and self.table_output.is_usable
             and real not in self.rules.moved
+            and not self.rules.are_doubted
         ):
-            if not self.rules.are_doubted:
-                channel.transmit(packet.packet_out_to_session(session.tag, frame))
-                return
-        elif session is not None:
-            self.rules.install(session)
+            channel.transmit(packet.packet_out_to_session(session.tag, frame))
+            return
+        if session is not None:
+            self.rules.install(session)  # also a rule that is there: no request hits it now, and it would time out
         channel.transmit(packet.packet_out(self._actions[real], frame))
 
     def _recover_from_other_switch(self, now: float) -> None:

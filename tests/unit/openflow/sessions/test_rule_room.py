@@ -61,13 +61,16 @@ def test_sessions_beyond_the_limit_continue_by_packet_out_and_the_log_says_so_on
     assert wired.switch.rules.is_idle, "nothing can be sent, so that nothing is awaited"
 
 
-def test_a_rule_that_is_only_doubted_is_not_installed_a_second_time() -> None:
+def test_a_rule_that_is_only_doubted_is_sent_again_and_takes_no_second_place() -> None:
     """Others have changed rules (docs/flows.md, the audit): requests go by packet-out until all were compared."""
     wired = wired_with()
-    come(wired, "user0", "user1")
+    come(wired, *(f"user{number}" for number in range(LIMIT)))
     wired.switch.rules.are_doubted = True
     assert wired.request("user0"), "it is served"
-    assert not wired.switch.rules.waiting
+    assert wired.switch.rules.waiting == 1
+    settle(wired)
+    assert wired.switch.rules.is_idle
+    assert wired.switch.rules.installed == LIMIT
 
 
 def test_sessions_that_end_while_their_rules_are_rejected_hold_no_room() -> None:
