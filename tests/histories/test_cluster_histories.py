@@ -478,3 +478,40 @@ def test_a_session_whose_requests_are_dropped_keeps_its_rule_for_as_long_as_it_l
     assert world.controller is not ended
     after = {session.tag: session.real.packed_address for session in world.controller.balancer.sessions}
     assert {tag: after.get(tag) for tag in before} == before
+
+
+def test_a_deregistration_says_nothing_of_when_the_rule_of_a_recovered_session_runs_out() -> None:
+    """The leader is killed, and leads again. This switch does not say that rules have timed out."""
+    parameters = Parameters(
+        seed=372617590,
+        home_agents=4,
+        names_datapaths=True,
+        controllers=2,
+        is_cluster=True,
+        weights=(8, 4, 4, 1),
+        mobiles=800,
+        nat=True,
+        idle=60,
+        numclients=1,
+        retry=0,
+        leastconns=True,
+        lifetime=600,
+        stay=300.0,
+        refresh=20.0,
+        dfp=True,
+        stats_delay=0.1,
+        bundles=False,
+        flood=False,
+        habits=(("flow_removed", False),),
+        virtual_deregistrations=True,
+        probe=ProbeKind.PING,
+        probe_interval=10,
+        probe_faildetect=5,
+    )
+    history = [
+        Fault(7.715, "member is cut from the database", (0, (0, 1, 2))),
+        Fault(200.99, "controller is killed", (1,)),
+        Fault(204.102, "controller starts", (1,)),
+    ]
+    outcome = simulate(parameters, history, seconds=255.0)
+    assert outcome.violation is None, outcome.violation
