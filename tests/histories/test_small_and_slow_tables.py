@@ -15,7 +15,6 @@ from ryu_haslb.openflow.sessions.rule_room import RuleRoom
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.switch_faults import FIRST_GHOST
 from simulation.table_invariants import session_rules
 
 #: A slow switch and so many new mobiles a second that its rules take longer than their requests.
@@ -249,17 +248,6 @@ def test_rules_of_mobiles_that_leave_a_lost_home_agent_while_they_are_pending_le
         Fault(21.0, "controller starts"),
     ]
     assert simulate(parameters, history, 90.0).violation is None
-
-
-def test_a_rule_with_the_tag_of_a_session_that_waits_for_room_is_removed() -> None:
-    """It is of an earlier session of the mobile, whose home agent the next run would take for that of this one."""
-    world = world_after(replace(SMALL, max_rules=10, idle=300, stay=0.0), 40.0)
-    waiting = next(each for each in world.controller.balancer.sessions if each.rule_at is None)
-    Fault(0.0, "ghosts", (1, 0, waiting.tag - FIRST_GHOST)).strike(world)
-    assert session_rules(world.switch) == 11
-    run(world, 20.0)
-    assert waiting.is_live
-    assert session_rules(world.switch) == 10
 
 
 @pytest.mark.parametrize("lag", [0.0, 0.4])

@@ -11,8 +11,6 @@ from simulation.flow_table import Match
 from simulation.world import World
 
 _COOKIE_MARK, _COOKIE_MASK = 0x51B7, 0xFFFF
-#: The tag of the first ghost, unless another number is given.
-FIRST_GHOST = 0x02AA00000000
 
 
 def _restart_switch(world: World, switch: int = 0) -> None:
@@ -57,7 +55,7 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
         if table.is_full:
             break
         fields = {each[0]: each for each in ours[0].match.fields}
-        tag = FIRST_GHOST + first + number
+        tag = 0x02AA00000000 + first + number
         fields[4] = (4, tag, None)
         oxms = ours[0].match.oxms.replace(
             (ours[0].cookie >> COOKIE_MARK_BITS).to_bytes(6, "big"), tag.to_bytes(6, "big")

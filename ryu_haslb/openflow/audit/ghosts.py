@@ -1,9 +1,8 @@
 """Session rules without a session: ghosts. Decides which of the rules that an audit has found so are removed.
 
 A rule that was read a moment ago may be gone by now, or its session may just have begun or ended. So a ghost is removed
-when a second look finds it too. The rule of a session that waits for room is one as well: it is that of an earlier
-session of the mobile, and takes room that is not counted. A ghost that comes back after it was removed is another
-balancer's: from then on all of them are left in place.
+when a second look finds it too. One that comes back after it was removed is another balancer's: from then on all of
+them are left in place.
 """
 
 from __future__ import annotations
@@ -65,8 +64,7 @@ class Ghosts:
             tag = row.cookie >> COOKIE_MARK_BITS
             session = self._balancer.sessions.by_tag(tag)
             is_ours = session is not None and session.rule_at == self._datapath_id
-            is_leaving = tag in outstanding or self._rules.waiting_rules.is_leaving(tag)
-            if is_ours or is_leaving or not self._recovery.has_recovered(tag):
+            if is_ours or tag in outstanding or self._rules.is_changing(tag) or not self._recovery.has_recovered(tag):
                 continue
             if session is None and self._recovery.adopt(row, now):
                 continue

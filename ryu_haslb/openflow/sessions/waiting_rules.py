@@ -98,11 +98,6 @@ class WaitingRules:
         """Whether the rule with this tag waits to be installed or removed, or is left out."""
         return tag in self._to_remove or self._sessions.by_tag(tag) in self
 
-    def is_leaving(self, tag: int) -> bool:
-        """Whether a rule with this tag that the switch has is about to be removed or replaced, or was left out."""
-        session = self._sessions.by_tag(tag)
-        return tag in self._to_remove or session in self.queue.replaced or session in self.rejected.left_out
-
     def install(self, session: Session, may_replace: bool = False) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
         if self.is_supported and not (self.rejected.left_out and session in self.rejected.left_out):
