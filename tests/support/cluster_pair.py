@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +63,11 @@ class Cluster(Pair):
     def homes(self, names: Iterable[str]) -> dict[str, str]:
         """The home agents that further requests of these mobiles come to."""
         return {name: self.bench.deliver(registration(name)) for name in names}
+
+    def signal_servers(self, number: signal.Signals) -> None:
+        """Send a signal to every server of the database."""
+        for process in self.servers.processes.values():
+            process.send_signal(number)
 
     def await_followed(self, port: int) -> None:
         """Wait until a standby follows as many session rules as the switch has."""
