@@ -79,7 +79,7 @@ def test_nothing_goes_wrong_after_the_end_of_a_short_run(seed: int) -> None:
 
 @pytest.mark.parametrize("hangs_at", [[], [10.0]])
 def test_members_that_are_being_stopped_at_the_end_run_again(hangs_at: list[float]) -> None:
-    """Found with seed 2000004 of 20 s: both got the signal when they went on, and nobody was there to end sessions."""
+    """Found with seed 2000004 of 20 s: both members stopped after the end, so none was left to end the sessions."""
     history = [Fault(at, "member hangs", (number,)) for at in hangs_at for number in range(2)]
     history += [Fault(19.9, "controller is stopped", (number,)) for number in range(2)]
     cluster = Parameters(seed=1, controllers=2, is_cluster=True, mobiles=20, arrivals=5.0, idle=60, lifetime=600)

@@ -1,4 +1,4 @@
-"""Rules that no session has yet: each takes one of the places that all switches share, whatever becomes of it."""
+"""Each rule that waits for a session takes one place of those that all switches share, and gives it back once."""
 
 from __future__ import annotations
 
