@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from math import inf
 from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.slb.ranking import Counted, Ranking
@@ -16,6 +17,8 @@ _NO_CLIENT: Final = bytes(4)
 
 #: No request has this Identification: it does not fit into 64 bits.
 UNKNOWN_IDENTIFICATION: Final = 1 << 64
+#: ``last_attempt`` of a recovered session until its mobile sends a request: the first one repeats nothing.
+NO_ATTEMPT: Final = -inf
 #: Seconds after which a request that was not retransmitted counts as answered. A foreign agent waits less before its
 #: first retransmission (RFC 5944 section 3.6.3 demands no less than one second).
 RETRANSMISSION_INTERVAL: Final = 5.0
@@ -187,8 +190,16 @@ class Session:
 
     @property
     def is_recovered(self) -> bool:
-        """Whether the session was recovered from a flow, and its mobile has sent no request since."""
+        """Whether the session was recovered from a flow, and its mobile is not known yet: none of its requests came."""
         return self.identity[:1] == RECOVERED
+
+    @property
+    def has_requested(self) -> bool:
+        """Whether a request has restarted its time. None has at first if it was recovered; a deregistration does not.
+
+        Until then its flow times out before the session, idle seconds after a packet that the balancer has not seen.
+        """
+        return self.last_attempt != NO_ATTEMPT
 
     @property
     def deadline(self) -> float:

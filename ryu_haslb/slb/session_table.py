@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from math import inf
 from typing import Final, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.recovery_room import RecoveryRoom
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session import NO_ATTEMPT, Session
 from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, RECOVERED, SessionLimit
 from ryu_haslb.slb.session_tag import UNKEYED, next_tag, recovered_identity, tag_of
 from ryu_haslb.slb.shards import Shards
@@ -163,7 +162,7 @@ class SessionTable:
         """
         self._recovered += 1
         session = Session(server, recovered_identity(tag), tag, real, now)
-        session.last_attempt = -inf  # so that its first request is not a repetition of anything
+        session.last_attempt = NO_ATTEMPT
         if not self._may_confirm():
             self.limit.add(session, RECOVERED)
         self._by_tag.add(tag, session)

@@ -388,3 +388,23 @@ def test_rules_do_not_time_out_while_all_are_compared_because_some_are_missing()
     )
     outcome = simulate(parameters, history, seconds=206.0)
     assert outcome.violation is None, outcome.violation
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_rules_of_recovered_sessions_that_time_out_without_a_sign_are_blamed_on_no_one(
+    is_deleted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their last packets came before the start: they time out before the sessions, and this switch does not say so.
+
+    One that says why rules have left shows which ones others have deleted.
+    """
+    world = settled(replace(SILENT, idle=200, habits=(("flow_removed", is_deleted),)))
+    Fault(0.0, "controller is killed").strike(world)
+    run(world, 70.0)
+    Fault(0.0, "controller starts").strike(world)
+    run(world, 20.0)
+    if is_deleted:
+        Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
+    run(world, 100.0)
+    assert len(world.controller.balancer.sessions) == SILENT.mobiles
+    assert ("deleted or changed by another controller" in caplog.text) == is_deleted

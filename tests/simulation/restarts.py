@@ -83,13 +83,17 @@ class Restarts:
     def note_expiry(self, switch: SimulatedSwitch, session: Optional[Session], cookie: int) -> None:
         """A switch removes a rule, because its time is over. ``session`` is the one that the balancer has for it.
 
-        A recovered session ends with its rule: when its last request came, the balancer does not know.
+        A recovered session ends with its rule, unless a request has come since: when the last one came before, the
+        balancer does not know.
         """
         tag = cookie >> COOKIE_MARK_BITS
         self.expired.add(tag)
-        is_recovered = session is not None and session.is_recovered and session.rule_at == switch.datapath_id
-        if session is None or is_recovered or session.deadline <= self._clock.now:
+        if session is None or session.deadline <= self._clock.now or _ends_with_rule(session, switch):
             self.ended.add(tag)
+
+
+def _ends_with_rule(session: Session, switch: SimulatedSwitch) -> bool:
+    return session.rule_at == switch.datapath_id and not session.has_requested
 
 
 def _is_session_rule(flow: Flow) -> bool:

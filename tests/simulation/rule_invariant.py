@@ -9,7 +9,6 @@ from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Table
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.recovery.recovery import Status
-from ryu_haslb.slb.session import UNKNOWN_IDENTIFICATION, Session
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.settling import CHECK_INTERVAL
 from simulation.switch import SimulatedSwitch
@@ -64,7 +63,7 @@ class RuleInvariant:
         found = {real for each in switches for real in each.adjacencies.forwarding.rule_actions}
         for session in world.controller.balancer.sessions if world.parameters.has_room and have_sessions else ():
             is_kept = session.virtual_server.farm.keeps(session.real)  # else its mobile moves with the next request
-            if session.rule_at is None and is_kept and session.real in found and _has_asked(session):
+            if session.rule_at is None and is_kept and session.real in found and session.has_requested:
                 yield f"that of {session.real.name} with the tag {session.tag:012x} has none"
 
     def _differences(self) -> Iterator[str]:
@@ -106,13 +105,5 @@ class RuleInvariant:
         for session in sessions:
             if session.rule_at != datapath_id or session.tag in flows:
                 continue
-            if session.deadline - world.clock.now > CHECK_INTERVAL and _has_asked(session):
+            if session.deadline - world.clock.now > CHECK_INTERVAL and session.has_requested:
                 yield f"the rule of session {session.tag:012x} is missing at switch {datapath_id}"
-
-
-def _has_asked(session: Session) -> bool:
-    """Whether a request has restarted the time of a session since it was recovered; a deregistration does not.
-
-    Before that its rule runs out idle seconds after its last packet, which the balancer has missed.
-    """
-    return session.identification != UNKNOWN_IDENTIFICATION

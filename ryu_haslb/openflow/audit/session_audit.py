@@ -259,23 +259,30 @@ class SessionAudit:
 
     def _finish_slice(self, now: float) -> None:
         """All rules of the slice have been read: install the missing ones, note or remove those without a session."""
-        missing = [
-            session
-            for session in self._rows.end()
-            if self._has_rule(session) and session.deadline > now + _MIN_REMAINING
-        ]
+        missing, changed = ([each for each in some if self._must_have_rule(each, now)] for some in self._rows.end())
         self._reading += now - self._asked_at
-        if missing:
-            self._has_found = self._rules.are_doubted = True
-            self._count.on_corrected()
-            self._missing += len(missing)
-            self._rules.reinstall(missing)
+        if missing or changed:
+            self._restore(missing, changed)
         has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
         if (self.extraneous.look(self._rows.not_ours) or has_ghosts) and not self._looks_again:
             self._has_found = True
             self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
             self._to_look_again.append(self._slice)
         self._go_on(now)
+
+    def _restore(self, missing: list[Session], changed: list[Session]) -> None:
+        """Have missing and changed rules installed again. Others have deleted those if it is known that they were here.
+
+        Else they may have timed out, on a switch that does not say so: each is that of a session which was recovered
+        and has had no request since, so that its rule times out before it does.
+        """
+        self._has_found = True
+        self._count.on_corrected()
+        self._rules.reinstall([*missing, *changed])
+        if changed or any(session.has_requested for session in missing):
+            self._rules.are_doubted = True
+        if self._rules.are_doubted:
+            self._missing += len(missing) + len(changed)
 
     def _go_on(self, now: float) -> None:
         """Read the next slice after a pause, or end the comparison."""
@@ -306,6 +313,9 @@ class SessionAudit:
 
     def _has_rule(self, session: Session) -> bool:
         return session.rule_at == self._datapath_id and session.is_live
+
+    def _must_have_rule(self, session: Session, now: float) -> bool:
+        return self._has_rule(session) and session.deadline > now + _MIN_REMAINING
 
 
 def slices_for(rules: int) -> int:

@@ -64,10 +64,10 @@ class SessionRows:
         """The number of rules that are kept until the end of the slice."""
         return len(self.unexpected) + len(self.not_ours)
 
-    def end(self) -> list[Session]:
-        """The slice was read as a whole. Returns the sessions whose rules are missing or changed."""
+    def end(self) -> tuple[list[Session], list[Session]]:
+        """The slice was read as a whole. Returns the sessions whose rules are missing, and those with changed ones."""
         self._unproven_slices += bool(self._changed) and not self._had_our_actions
-        return [*self._expected.values(), *self._changed]
+        return list(self._expected.values()), self._changed
 
     def take(self, row: FlowStats) -> None:
         """Judge a row."""

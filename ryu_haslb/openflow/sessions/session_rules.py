@@ -177,7 +177,8 @@ class SessionRules:
         """The rule with this tag has left the table. True when others have deleted it, and its session should have it.
 
         A rule that times out before its session is installed again: requests were dropped since no home agent could
-        serve. But when the last request of a recovered session came is not known: its switch knows better.
+        serve. But a session that was recovered ends with its rule, unless a request has come since: only the switch
+        knows when the last one came.
         """
         self.room.discard(tag)
         session = self._balancer.sessions.by_tag(tag)
@@ -185,7 +186,7 @@ class SessionRules:
             return False
         if by_timeout:
             session.rule_at = None
-            if now < session.deadline and not session.is_recovered:
+            if now < session.deadline and session.has_requested:
                 self.install(session)
         return not by_timeout
 

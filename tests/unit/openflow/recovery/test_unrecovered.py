@@ -109,6 +109,20 @@ def test_a_timed_out_rule_that_the_switch_rejects_is_logged_and_its_mobile_is_se
     assert [goes_to(message) for message in wired.request("anna")] == [8]
 
 
+@pytest.mark.parametrize("lifetime", [0, 600])
+def test_a_recovered_session_ends_with_its_rule_unless_a_request_has_come(lifetime: int) -> None:
+    """A deregistration is no such request: it restarts no time (docs/states.md)."""
+    wired = Wired(on_switch=[rule_of("anna")])
+    wired.tick()
+    (session,) = wired.balancer.sessions
+    wired.request("anna", lifetime=lifetime)
+    assert not session.is_recovered
+    wired.now += 200
+    wired.time_out("anna")
+    wired.settle()
+    assert wired.has_rule(session) == (lifetime > 0)
+
+
 def test_a_mobile_whose_home_agents_port_is_down_keeps_its_place_while_no_other_one_serves() -> None:
     wired = Wired(on_switch=[rule_of("anna")], found=False)
     wired.transport.down.add(8)
