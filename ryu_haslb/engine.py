@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Callable
 
@@ -24,8 +23,7 @@ from ryu_haslb.own_file import open_own
 
 # Ryu's HTTP module, which its application manager imports, takes this name from eventlet, which dropped it in 0.30.3.
 # Any object will do: the balancer has a web server of its own.
-if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
-    eventlet.wsgi.ALREADY_HANDLED = object()
+eventlet.wsgi.ALREADY_HANDLED = object()
 
 # os-ken runs native threads by default from version 4.0 on; it reads this when its hub is imported.
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
@@ -154,4 +152,5 @@ def _write_pid(path: str) -> None:
 
 def describe() -> str:
     """The product, the engine that it uses, and their versions."""
-    return f"{product()} with {ENGINES[PACKAGE]} {version(ENGINES[PACKAGE])}"
+    package = import_module(PACKAGE)
+    return f"{product()} with {ENGINES[PACKAGE]} {package.version if PACKAGE == 'ryu' else package.__version__}"

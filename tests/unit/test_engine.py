@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,8 @@ def test_the_version_names_product_and_engine(tmp_path: Path) -> None:
     shown = run("import sys; sys.argv[1:] = ['--version']; from ryu_haslb.manager import main; main()", tmp_path).stdout
     assert shown.startswith("ryu-haslb ")
     assert f" with {engine.ENGINES[engine.PACKAGE]} " in shown
+
+
+def test_the_version_of_the_engine_is_that_of_its_package() -> None:
+    name = engine.ENGINES[engine.PACKAGE]
+    assert engine.describe().endswith(f" with {name} {version(name)}")
