@@ -27,6 +27,7 @@ The listening socket of each server is a :class:`ryu_haslb.control.listener.Cont
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ HELP = "?"
 JSON_FLAG = "--json"
 #: Separates word and help in an answer to :data:`HELP`.
 _TAB = "\t"
+#: Words of a command: more than any needs, its filters included. Each filter is a generator within the next one.
+MAX_WORDS = 256
+#: A word of a command line as in a POSIX shell and the spaces around it, and a part of a word that is quoted.
+_WORD = re.compile(r"""[ \t\r\n]*((?:[^ \t\r\n'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+)[ \t\r\n]*""", re.DOTALL)
+_QUOTED = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
 #: Separates the configuration commands in the one argument of ``config``. No configuration command contains it.
 SEPARATOR = "\x1f"
 
@@ -119,11 +126,28 @@ class AnswerReader:
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a command line, unquoted as in a shell. Raises: CommandError if a quotation is not closed."""
-    try:
-        return shlex.split(text)
-    except ValueError:
-        raise CommandError("a quotation is not closed; expected its closing quote", 0) from None
+    """The words of a command line, unquoted as in a shell.
+
+    They are those of :func:`shlex.split`, which takes 0.1 s for the longest request.
+
+    Raises: CommandError if a quotation is not closed, or if there are more than :data:`MAX_WORDS`.
+    """
+    words: list[str] = []
+    place, end = 0, len(text.rstrip(" \t\r\n"))
+    while place < end:
+        found = _WORD.match(text, place)
+        if found is None:
+            raise CommandError("a quotation is not closed; expected its closing quote", 0)
+        if len(words) == MAX_WORDS:
+            raise CommandError(f"too many words; expected at most {MAX_WORDS}", MAX_WORDS)
+        words.append(_QUOTED.sub(_unquoted, found[1]))
+        place = found.end()
+    return words
+
+
+def _unquoted(part: re.Match[str]) -> str:
+    escaped, single, double = part.groups()
+    return escaped or single or _ESCAPED.sub(r"\1", double or "")
 
 
 def encode_request(words: Sequence[str]) -> bytes:

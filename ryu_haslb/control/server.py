@@ -48,8 +48,8 @@ MAX_RUNNING_COMMANDS = 32
 STALLED_TIMEOUT = 1.0
 #: Lines of one output that are made before other work has its turn: a fraction of a millisecond.
 LINES_PER_SLICE = 50
-#: Seconds between two slices, and in front of each command, of which one of 64 kB takes 0.1 s to be read. Without a
-#: pause a long output would keep a processor busy that Open vSwitch may need.
+#: Seconds between two slices, and in front of each command. Without a pause a long output, or many commands, would keep
+#: a processor busy that Open vSwitch may need.
 SLICE_INTERVAL = 0.001
 #: The user id of root.
 ROOT = 0

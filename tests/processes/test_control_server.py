@@ -124,6 +124,7 @@ def test_the_number_of_running_commands_is_limited(control: Path) -> None:
         (b"\x00\x01\x02\n", b"% '\\x00\\x01\\x02' is not a command here"),
         (b"x" * (4 << 20), f"% a command is one line of at most {MAX_REQUEST_SIZE} bytes\n".encode()),
         (b"'" + b"\\'\"" * 20_000 + b"\n", b"% "),
+        (b"show clock" + b" | include x" * 1000 + b"\n", b"% too many words; expected at most 256\n"),
     ],
 )
 def test_a_line_that_is_no_command_gets_one_line(control: Path, request_bytes: bytes, text: bytes) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from ryu_haslb.control.protocol import (
     END_MARK,
     MAX_REQUEST_SIZE,
+    MAX_WORDS,
     PAUSE_MARK,
     AnswerReader,
     RequestError,
@@ -70,6 +74,24 @@ def test_words_that_are_no_text_or_not_closed_are_refused() -> None:
         request.words()
     with pytest.raises(CommandError, match="a quotation is not closed"):
         split_words("show 'ip")
+
+
+@given(st.text(st.sampled_from("ab '\"\\\t\n\r\v\u2003|#é")))
+def test_the_words_of_a_line_are_those_of_a_shell(line: str) -> None:
+    words = None
+    with suppress(ValueError):
+        words = shlex.split(line)
+    if words is None:
+        with pytest.raises(CommandError, match="a quotation is not closed"):
+            split_words(line)
+    else:
+        assert split_words(line) == words
+
+
+def test_a_line_with_more_words_than_any_command_has_is_refused() -> None:
+    assert len(split_words("a " * MAX_WORDS)) == MAX_WORDS
+    with pytest.raises(CommandError, match=f"too many words; expected at most {MAX_WORDS}"):
+        split_words("a " * (MAX_WORDS + 1))
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n\x04", exclude_categories=["Cs"]))), st.integers(1, 9))
