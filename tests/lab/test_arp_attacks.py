@@ -155,6 +155,27 @@ def test_forged_arp_from_any_port_moves_no_home_agent_that_lives(bench: Bench, n
     assert "Traceback" not in bench.lab.log("controller")
 
 
+def test_forged_arp_from_every_port_at_once_moves_no_mobile(bench: Bench) -> None:
+    """About home agents, the virtual address and the chassis, the home agents' own ports among them."""
+    names = [f"street-{number}@isp.com" for number in range(6)]
+    homes = {name: bench.deliver(registration(name)) for name in names}
+    before = {address: moves(bench, address) for address in REALS.values()}
+    frames = attack(*REALS.values(), VIRTUAL, "10.1.1.1")
+    nodes = [PDSN, *REALS, "sami3", "pdsn2", "router"]
+    for begin, (name, home) in zip(range(0, len(frames), len(frames) // len(homes) + 1), homes.items()):
+        for node in nodes:
+            bench.send(*frames[begin : begin + len(frames) // len(homes) + 1], node=node)
+        assert bench.retransmit(registration(name)) == home
+    for node in nodes[1:]:
+        bench.finish_sending(node)
+    bench.settle()
+    assert {name: row["real"] for name, row in bench.sessions().items() if name in names} == {
+        name: REALS[home] for name, home in homes.items()
+    }
+    assert {address: moves(bench, address) for address in REALS.values()} == before
+    assert "Traceback" not in bench.lab.log("controller")
+
+
 def test_a_host_of_another_vlan_that_has_the_address_is_never_found(bench: Bench) -> None:
     """sami3 answers every ARP request for its address that it sees; it sees none."""
     assert not bench.reals()[ABSENT]["reachable"]
