@@ -96,7 +96,7 @@ def _bare_start() -> float:
 def _expiry() -> float:
     """The longest delay, in milliseconds, of new mobiles' requests while sessions recovered from the switch end.
 
-    All were recovered at the same moment, so all end at the same moment, while 2000 requests a second come.
+    All were recovered within about a second before, and end within a second, while 2000 requests a second come.
     """
     idle = 4
     with Alone(idle=idle, rows=100_000) as alone:

@@ -3,10 +3,11 @@
  *
  *   openflow_peer ADDRESS PORT VIRTUAL-ADDRESS REQUEST-COOKIE ARP-COOKIE ROWS
  *
- * It connects, reports ROWS session rules of an earlier run in its flow statistics, replies to ARP for the home agents
- * from 10.1.1.51 on, repeats one request until that is dispatched, and then prints "served". For each line
- * `FIRST COUNT WINDOW RATE` it sends the requests of COUNT mobiles, at most WINDOW of them unanswered, RATE a second (0:
- * as fast as the window lets it), waits for the last packet-out and the last rule, and prints one line of JSON.
+ * It connects, replies to ARP for the home agents from 10.1.1.51 on, and repeats one request until that is dispatched. In
+ * its flow statistics it reports ROWS session rules of an earlier run, as soon as it has replied for two home agents. When
+ * the controller has read them, it prints "served". For each line `FIRST COUNT WINDOW RATE` it sends the requests of COUNT
+ * mobiles, at most WINDOW of them unanswered, RATE a second (0: as fast as the window lets it), waits for the last
+ * packet-out and the last rule, and prints one line of JSON.
  */
 #include "openflow.h"
 #include "registration.h"
@@ -18,14 +19,15 @@
 #include <sys/socket.h>
 
 enum { QUIET_MILLISECONDS = 400, CONNECT_SECONDS = 30, SERVE_SECONDS = 30, BUNDLE_ADD = 2301, SESSION_TABLE = 1 };
-enum { FIRST_HOME_AGENT = 51, PACKET_IN_HEAD = 42 };
+enum { FIRST_HOME_AGENT = 51, HOME_AGENTS = 2, PACKET_IN_HEAD = 42, ROW_MARK = 0x51b7, ROWS_ECHO = 0x0e0e0e0e };
 
 static struct output output;
 static struct input input;
 static uint8_t virtual_address[4];
 static uint64_t request_cookie, arp_cookie;
-static unsigned rows;
-static int peer;
+static unsigned rows, found; /* rules to be reported, home agents that were found */
+static uint32_t rows_request;
+static int peer, are_rows_read;
 
 static uint8_t answers[MOBILES]; /* packet-outs for each mobile in this run */
 static struct {
@@ -107,6 +109,7 @@ static void answer_arp(const uint8_t *frame) {
     put_bytes(&output, frame + 38, 4);
     put_bytes(&output, frame + 22, 10);
     end_packet_in(start);
+    found++;
 }
 
 static void take_packet_out(const uint8_t *message, size_t length) {
@@ -141,13 +144,9 @@ static void take_flow_mod(const uint8_t *message) {
 }
 
 /* One rule of a session, as flow statistics show it: tag number N, dispatched to the first home agent. */
-static uint64_t row_cookie(unsigned number) {
-    return (0x020000000000 + (uint64_t)number) << 16 | 0x51b7;
-}
-
 static void put_row(unsigned number) {
     uint8_t mac[6];
-    uint64_t cookie = row_cookie(number);
+    uint64_t cookie = (0x020000000000 + (uint64_t)number) << 16 | ROW_MARK;
     home_agent_mac(mac, FIRST_HOME_AGENT);
     put(&output, 48 + 40 + 8 + PACKED_ACTIONS, 2);
     put(&output, SESSION_TABLE, 1);
@@ -183,34 +182,20 @@ static void reject_multipart(uint32_t xid, const uint8_t *message) {
     end_message(&output, start);
 }
 
-/* The rules of an earlier run: their number, and each of them once, in as many slices as they are asked for. */
+/* Its ports, of which there are none. The request for session rules waits until the home agents are known: the controller
+ * recovers each session as it reads its rule then. How many rules there are is not said, so all are asked for at once. */
 static void answer_multipart(uint32_t xid, const uint8_t *message) {
-    enum { DESCRIPTION = 0, FLOWS = 1, TABLES = 3, PORT_DESCRIPTIONS = 13, MAX_MESSAGE = 48000 };
-    static unsigned told;
-    unsigned kind = (unsigned)get(message + 8, 2), number = 0;
-    int is_other = kind == DESCRIPTION || (kind == FLOWS && message[16] != SESSION_TABLE);
-    if (is_other || (kind != PORT_DESCRIPTIONS && told >= rows)) {
-        reject_multipart(xid, message);
-        return;
-    }
-    uint64_t cookie = kind == FLOWS ? get(message + 32, 8) : 0, mask = kind == FLOWS ? get(message + 40, 8) : 0;
-    unsigned all = kind == FLOWS ? rows : 0;
-    do {
-        size_t start = begin_message(&output, MULTIPART_REPLY, xid), more = output.length + 2;
+    enum { FLOWS = 1, PORT_DESCRIPTIONS = 13 };
+    unsigned kind = (unsigned)get(message + 8, 2);
+    if (rows && !rows_request && kind == FLOWS && message[16] == SESSION_TABLE && get(message + 32, 8) == ROW_MARK)
+        rows_request = xid;
+    else if (kind == PORT_DESCRIPTIONS) {
+        size_t start = begin_message(&output, MULTIPART_REPLY, xid);
         put(&output, kind, 2);
         put(&output, 0, 6);
-        if (kind == TABLES) {
-            put(&output, SESSION_TABLE, 1);
-            put(&output, 0, 3);
-            put(&output, rows, 4);
-            put(&output, 0, 16);
-        }
-        for (; number < all && output.length - start < MAX_MESSAGE; number++)
-            if ((row_cookie(number) & mask) == cookie) put_row(number), told++;
-        output.bytes[more + 1] = number < all;
         end_message(&output, start);
-        if (output.length > OPENFLOW_BUFFER / 2 && flush(peer, &output)) gone();
-    } while (number < all);
+    } else
+        reject_multipart(xid, message);
 }
 
 static void handle(int type, uint32_t xid, const uint8_t *message, size_t length) {
@@ -224,6 +209,8 @@ static void handle(int type, uint32_t xid, const uint8_t *message, size_t length
         put_message(&output, BARRIER_REPLY, xid);
     else if (type == ECHO_REQUEST)
         put_message(&output, ECHO_REPLY, xid);
+    else if (type == ECHO_REPLY && xid == ROWS_ECHO)
+        are_rows_read = 1;
     else if (type == MULTIPART_REQUEST && length >= 16)
         answer_multipart(xid, message);
     else if (type == FEATURES_REQUEST) {
@@ -234,6 +221,22 @@ static void handle(int type, uint32_t xid, const uint8_t *message, size_t length
         put(&output, 0, 11);
         end_message(&output, start);
     }
+}
+
+/* The rules of an earlier run. The reply to the echo request behind them says that the controller has read all. */
+static void report_rows(void) {
+    enum { FLOWS = 1, MAX_MESSAGE = 48000 };
+    for (unsigned number = 0; number < rows;) {
+        size_t start = begin_message(&output, MULTIPART_REPLY, rows_request), more = output.length + 2;
+        put(&output, FLOWS, 2);
+        put(&output, 0, 6);
+        while (number < rows && output.length - start < MAX_MESSAGE) put_row(number++);
+        output.bytes[more + 1] = number < rows;
+        end_message(&output, start);
+        if (output.length > OPENFLOW_BUFFER / 2 && flush(peer, &output)) gone();
+    }
+    put_message(&output, ECHO_REQUEST, ROWS_ECHO);
+    rows_request = rows = 0;
 }
 
 /* Write what there is to be written, and read what comes within a time; 0 when nothing did. */
@@ -268,11 +271,12 @@ static void forget(void) {
 static void wait_until_served(void) {
     uint64_t deadline = nanoseconds() + SERVE_SECONDS * 1000000000ull;
     put_message(&output, HELLO, 1);
-    while (!counted.answered) {
+    while (!counted.answered || !are_rows_read) {
         if (nanoseconds() > deadline) {
             errno = ETIMEDOUT;
             fail("not served");
         }
+        if (rows_request && found >= HOME_AGENTS) report_rows();
         exchange(2);
         if (!counted.answered) put_request(MOBILES - 1);
     }
@@ -331,6 +335,7 @@ int main(int count, char **words) {
     request_cookie = strtoull(words[4], NULL, 0);
     arp_cookie = strtoull(words[5], NULL, 0);
     rows = (unsigned)atoi(words[6]);
+    are_rows_read = !rows;
     prctl(PR_SET_TIMERSLACK, 1);
     connect_to(words[1], words[2]);
     wait_until_served();
