@@ -73,11 +73,9 @@ class Installation:
         self._configuration = configuration
         self._clock = clock
         self._is_installing = False
-        #: The standing rules that were sent last.
-        self._sent: list[Rule] = []
-        #: Whether only what differs from the rules before them was sent, so that a rejection of those concerns them.
-        self._is_difference = False
-        #: Whether the switch has these, and no others, once it has carried out what was sent.
+        #: The update that was sent last; None while the switch has the rules of an earlier run.
+        self._sent: Optional[RuleUpdate] = None
+        #: Whether the switch has its rules, and no others, once it has carried out what was sent.
         self._is_sent_known = False
         #: Whether these are former ones, since the switch has rejected those of the configuration in force.
         self._has_gone_back = False
@@ -212,10 +210,9 @@ class Installation:
 
     def _submit(self) -> None:
         """Send the standing rules of the configuration in force, or what differs from those that are in place."""
-        before = self._sent
         rules, layout, sides = self._rules_in_force()
-        if self._knows_what_differs(layout):
-            update = difference(before, rules, layout)
+        if self._sent is not None and self._knows_what_differs(layout):
+            update = difference(self._sent.rules, rules, layout)
         else:
             update = RuleUpdate(rules, layout, rule_messages.replacement)
             self._switch.set_layout(layout)
@@ -251,8 +248,7 @@ class Installation:
             self._switch.set_layout(layout)
 
     def _send(self, update: RuleUpdate) -> None:
-        self._sent, self._is_difference = update.rules, update.before is not None
-        self._is_sent_known = self._is_difference
+        self._sent, self._is_sent_known = update, update.is_difference
         self.upkeep.audit.suspend()
         metered = self.upkeep.meters.are_supported
         self.transactions.submit(
@@ -260,12 +256,16 @@ class Installation:
             lambda error: self._on_confirmed(update, error),
             revoke=lambda error: self._on_late_rejection(update, error),
         )
-        self._submit_table_miss(update.rules, metered, update.layout)
+        self._submit_table_miss(update, metered)
+
+    def _was_sent_last(self, update: RuleUpdate) -> bool:
+        """Whether no other rules were sent since those of this update."""
+        return self._sent is not None and update.rules is self._sent.rules
 
     def _on_confirmed(self, update: RuleUpdate, error: Optional[wire.Error]) -> None:
         """The switch has carried out an update, or has rejected it."""
         self._is_installing = False
-        is_current = update.rules is self._sent
+        is_current = self._was_sent_last(update)
         if error is not None:
             self._is_sent_known = False
             if not is_current:
@@ -275,37 +275,38 @@ class Installation:
             else:
                 self._on_rejected(update, error)
             return
-        if is_current and update.before is None:
+        if is_current and not update.is_difference:
             self._is_sent_known = True
         if is_current and not self._is_sent_known:
             self._replace()  # it was a difference from rules that were rejected meanwhile
         else:
             self._on_installed(update.rules, update.layout)
 
-    def _submit_table_miss(self, rules: list[Rule], metered: bool, layout: Layout) -> None:
+    def _submit_table_miss(self, update: RuleUpdate, metered: bool) -> None:
         """Send the table-miss rule after all others. A switch without bundles might else carry it out before them."""
-        fitting = list(layout.fit(rules))
+        layout, rules = update.layout, list(update.layout.fit(update.rules))
+        self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
+        self.transactions.submit(
+            lambda xid: rule_messages.table_miss(rules, xid, layout),
+            lambda error: self._on_table_miss_concluded(update, metered, error),
+            revoke=lambda error: self._on_late_table_miss_rejection(update, metered, error),
+        )
 
-        def conclude(error: Optional[wire.Error]) -> None:
-            if rules is not self._sent:
-                return  # others are on their way
-            if error is not None and layout.has_metadata and self._choice.rejects_metadata(error):
-                without = self._switch.layout = replace(layout, has_metadata=False)
-                self._submit_table_miss(rules, metered, without)
-                return
-            if error is not None and not self._is_installing and self._may_accept_another(layout, error):
-                self.install()
-                return
-            in_place = [rule for rule in fitting if error is None or rule.purpose is not Purpose.PASS_OTHER]
+    def _on_table_miss_concluded(self, update: RuleUpdate, metered: bool, error: Optional[wire.Error]) -> None:
+        """The switch has carried out the last message of an update, or has rejected the table-miss rule."""
+        if not self._was_sent_last(update):
+            return
+        layout = update.layout
+        if error is not None and layout.has_metadata and self._choice.rejects_metadata(error):
+            self._switch.layout = replace(layout, has_metadata=False)
+            self._submit_table_miss(update._replace(layout=self._switch.layout), metered)
+        elif error is not None and not self._is_installing and self._may_accept_another(layout, error):
+            self.install()
+        else:
+            fitting = layout.fit(update.rules)
+            in_place = (rule for rule in fitting if error is None or rule.purpose is not Purpose.PASS_OTHER)
             sent = [rule_messages.as_sent(rule, metered, layout) for rule in in_place]
             self.upkeep.audit.expect(sent, self._clock())
-
-        self.transactions.submit(lambda xid: rule_messages.table_miss_update(fitting, xid, layout), lambda _: None)
-        self.transactions.submit(
-            lambda xid: rule_messages.table_miss(fitting, xid, layout),
-            conclude,
-            revoke=lambda error: self._on_late_table_miss_rejection(layout, error, conclude),
-        )
 
     def _may_accept_another(self, layout: Layout, error: wire.Error) -> bool:
         """Whether a rejection of rules of this layout shows that the switch may accept those of another one."""
@@ -371,7 +372,7 @@ class Installation:
     def _keep_earlier_rules(self) -> None:
         """Go on with rules that are not known here, and are not audited: the rejected bundle has changed nothing."""
         self._has_gone_back, self._is_installing = True, False
-        self._sent = []
+        self._sent = None
         self._connect()
 
     def _on_late_rejection(self, update: RuleUpdate, error: wire.Error) -> bool:
@@ -380,21 +381,19 @@ class Installation:
         If all rules were sent since, the switch rejects those as well that it does not take.
         """
         if self.is_serving and self._switch.accepted_rules.reject(update.rules):
-            if update.rules is self._sent:
+            if self._was_sent_last(update):
                 if not self._is_installing:
                     self._on_rejected(update._replace(before=None), error)
-            elif self._is_difference:
+            elif self._sent is not None and self._sent.is_difference:
                 self._is_sent_known = False  # it may be one from these rules
                 if not self._is_installing:
                     self._replace()
         return True
 
-    def _on_late_table_miss_rejection(
-        self, layout: Layout, error: wire.Error, conclude: Callable[[wire.Error], None]
-    ) -> bool:
+    def _on_late_table_miss_rejection(self, update: RuleUpdate, metered: bool, error: wire.Error) -> bool:
         """The switch rejects the table-miss rule after the barrier reply."""
-        if layout == self._switch.layout and self.is_serving and not self._is_installing:
-            conclude(error)
+        if update.layout == self._switch.layout and self.is_serving and not self._is_installing:
+            self._on_table_miss_concluded(update, metered, error)
         return True
 
     def _stop_serving(self) -> None:

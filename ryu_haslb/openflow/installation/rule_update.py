@@ -36,6 +36,11 @@ class RuleUpdate(NamedTuple):
     messages_of: MessagesOf
     before: Optional[list[Rule]] = None
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether only what differs from the rules before is sent, so that a rejection of those concerns it."""
+        return self.before is not None
+
     def messages(self, metered: bool, xid: int) -> list[bytes]:
         """The messages. ``metered``: the meters of the rules are there."""
         return self.messages_of(self.rules, metered, xid, self.layout)
