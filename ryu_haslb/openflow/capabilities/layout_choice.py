@@ -94,8 +94,8 @@ class LayoutChoice:
     ``seen`` what counters have shown.
     """
 
-    def __init__(self, tables: int, configured: Optional[Switching], record: Optional[SwitchRecord] = None) -> None:
-        self.configured = configured
+    def __init__(self, tables: int, record: Optional[SwitchRecord] = None) -> None:
+        self.configured: Optional[Switching] = None
         self.record = record
         self.seen: Optional[NormalSeen] = None
         self.tables = tables

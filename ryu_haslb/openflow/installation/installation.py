@@ -9,7 +9,7 @@
     go back   the switch rejects rules and has accepted others before: it goes on with those, and gets the new ones
               again after a pause
 
-:mod:`.rule_update` has the messages of each.
+:mod:`.wanted_rules` has the rules that are installed, :mod:`.rule_update` the messages of each step.
 
 While the switch is served, :mod:`.upkeep` keeps the meters in place, and the rules that copy replies, and audits all.
 """
@@ -21,21 +21,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Callable, Optional
 
-from ryu_haslb.configuration.model import Configuration, Switching
-from ryu_haslb.configuration.outside_ports import Sides, sides_of
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.capabilities.known_makes import MISCOUNTS_METERS, is_of
 from ryu_haslb.openflow.delivery.accepted_rules import Accepted
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
-from ryu_haslb.openflow.flow_tables.key_rules import ignores_normal_rule
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
-from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.installation.layout_evidence import LayoutEvidence
 from ryu_haslb.openflow.installation.rule_update import RuleUpdate, difference, way_back
 from ryu_haslb.openflow.installation.standing_rejections import StandingRejections
 from ryu_haslb.openflow.installation.upkeep import Upkeep
+from ryu_haslb.openflow.installation.wanted_rules import WantedRules
 from ryu_haslb.openflow.installation.weak_method import weak_method
 from ryu_haslb.openflow.ports.changes import PortChanges
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
@@ -43,7 +41,6 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.tag_keys import MAX_KEYS
 
 LOG = logging.getLogger(__name__)
 
@@ -70,10 +67,9 @@ class Installation:
         self._switch = switch
         self.transactions = Transactions(transport)
         self._balancer = balancer
-        self._configuration = configuration
         self._clock = clock
         self._is_installing = False
-        #: The update that was sent last; None while the switch has the rules of an earlier run.
+        #: The update that was sent last; None if none was, or while those of an earlier run stay.
         self._sent: Optional[RuleUpdate] = None
         #: Whether the switch has its rules, and no others, once it has carried out what was sent.
         self._is_sent_known = False
@@ -81,10 +77,9 @@ class Installation:
         self._has_gone_back = False
         self._has_earlier_rules = False
         self._installed_at = 0.0
-        self.evidence = LayoutEvidence(
-            transport, switch, _switching(configuration, transport.id), weak_method(self._follow_ports)
-        )
+        self.evidence = LayoutEvidence(transport, switch, weak_method(self._follow_ports))
         self._choice = self.evidence.choice
+        self._wanted = WantedRules(transport, switch, self._choice, balancer.sessions.keys, configuration)
         self._rejections = StandingRejections(transport.id, self._choice, self.transactions, weak_method(self.install))
         self._port_changes = PortChanges()
         self.begin()
@@ -93,7 +88,7 @@ class Installation:
         """Begin a mastership: what meters and audits have recorded is from an earlier one."""
         self._is_sent_known = False
         self.upkeep = Upkeep(
-            *(self._transport, self._switch, self.transactions, self._balancer, self._configuration),
+            *(self._transport, self._switch, self.transactions, self._balancer, self._wanted.configuration),
             weak_method(self._restore),
         )
 
@@ -113,8 +108,7 @@ class Installation:
 
     def configure(self, configuration: Configuration) -> None:
         """Have the standing rules follow another configuration."""
-        self._configuration = configuration
-        self._choice.configured = _switching(configuration, self._transport.id)
+        self._wanted.configure(configuration)
         self._replace()
 
     def on_port_changed(self) -> None:
@@ -128,10 +122,7 @@ class Installation:
             self._follow_ports()
 
     def _follow_ports(self) -> None:
-        names = self._transport.port_names()
-        self._switch.adjacencies.set_port_names(names)
-        sides, _ = sides_of(self._configuration, names)
-        if sides != self._switch.adjacencies.sides or self._choice.layout(names.keys()) != self._switch.layout:
+        if self._wanted.have_changed_with_ports():
             self._replace()
 
     def tick(self, now: float) -> None:
@@ -210,38 +201,24 @@ class Installation:
 
     def _submit(self) -> None:
         """Send the standing rules of the configuration in force, or what differs from those that are in place."""
-        rules, layout, sides = self._rules_in_force()
+        rules, layout = self._wanted.make()
         if self._sent is not None and self._knows_what_differs(layout):
             update = difference(self._sent.rules, rules, layout)
         else:
             update = RuleUpdate(rules, layout, rule_messages.replacement)
             self._switch.set_layout(layout)
             self.upkeep.reply_rules.forget()
-        self.upkeep.meters.configure(self._configuration, sides)
+        self.upkeep.meters.configure(self._wanted.configuration, self._switch.adjacencies.sides)
         self._has_gone_back = False
         self._send(update)
 
     def _submit_restoration(self) -> None:
         """Send the standing rules of the configuration in force, of which others have deleted some."""
-        rules, layout, _ = self._rules_in_force()
+        rules, layout = self._wanted.make()
         self._set_layout(layout)
         self.upkeep.meters.of_clients.on_lost()
         self._has_gone_back = False
         self._send(RuleUpdate(rules, layout, rule_messages.restoration))
-
-    def _rules_in_force(self) -> tuple[list[Rule], Layout, Sides]:
-        """The standing rules of the configuration in force for the ports that the switch has, and their layout."""
-        transport, switch = self._transport, self._switch
-        names = transport.port_names()
-        sides, remarks = sides_of(self._configuration, names)
-        switch.adjacencies.set_sides(sides, [*remarks, *switch.adjacencies.set_port_names(names)])
-        layout = self._choice.layout(names.keys())
-        switch.switching_source = self._choice.decision.source
-        keys = self._balancer.sessions.keys.of_switch(transport.id)[:MAX_KEYS]
-        rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
-        if self._choice.to_remember is not None:
-            rules.append(ignores_normal_rule(self._choice.to_remember))
-        return rules, layout, sides
 
     def _set_layout(self, layout: Layout) -> None:
         if layout != self._switch.layout:
@@ -270,7 +247,7 @@ class Installation:
             self._is_sent_known = False
             if not is_current:
                 self._is_installing = True  # what was sent since may be a difference from these: it is not enough
-            elif update.layout != self._chosen_layout() and not self._has_gone_back:
+            elif update.layout != self._wanted.layout and not self._has_gone_back:
                 self.install()  # sent before another rejection has shown what the switch lacks
             else:
                 self._on_rejected(update, error)
@@ -310,11 +287,7 @@ class Installation:
 
     def _may_accept_another(self, layout: Layout, error: wire.Error) -> bool:
         """Whether a rejection of rules of this layout shows that the switch may accept those of another one."""
-        return layout == self._chosen_layout() and self._choice.on_rejected(error)
-
-    def _chosen_layout(self) -> Layout:
-        """The layout that the switch is to have, as far as is known now."""
-        return self._choice.layout(self._transport.port_names().keys())
+        return layout == self._wanted.layout and self._choice.on_rejected(error)
 
     def _knows_what_differs(self, layout: Layout) -> bool:
         """Whether only the standing rules that differ need be sent: all of them take a slow switch a quarter of a
@@ -402,9 +375,3 @@ class Installation:
         self.upkeep.audit.suspend()
         if self.is_serving:
             self._switch.disconnect()
-
-
-def _switching(configuration: Configuration, datapath_id: int) -> Optional[Switching]:
-    """The mode that the configuration sets for a switch."""
-    datapath = configuration.datapaths.get(datapath_id)
-    return None if datapath is None else datapath.switching

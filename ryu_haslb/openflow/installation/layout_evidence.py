@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from ryu_haslb.configuration.model import Switching
 from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.capabilities.normal_check import NormalCheck
@@ -31,10 +30,8 @@ LOG = logging.getLogger(__name__)
 class LayoutEvidence:
     """Hands it to ``choice``. ``on_found()`` is called when another layout may fit."""
 
-    def __init__(
-        self, transport: SwitchChannel, switch: Switch, configured: Optional[Switching], on_found: Callable[[], None]
-    ) -> None:
-        self.choice = LayoutChoice(transport.tables, configured, switch.record)
+    def __init__(self, transport: SwitchChannel, switch: Switch, on_found: Callable[[], None]) -> None:
+        self.choice = LayoutChoice(transport.tables, switch.record)
         self._transport = transport
         self._switch = switch
         self._on_found = on_found

@@ -26,7 +26,7 @@ REJECTED_TABLE = wire.Error(wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID
 def test_switches_that_are_known_to_ignore_normal_get_the_learning_table(
     description: Description, switching: Switching
 ) -> None:
-    choice = LayoutChoice(64, None)
+    choice = LayoutChoice(64)
     choice.on_description(description)
     assert choice.layout(()).switching is switching
     choice.configured = Switching.NORMAL
@@ -34,7 +34,7 @@ def test_switches_that_are_known_to_ignore_normal_get_the_learning_table(
 
 
 def test_what_a_switch_rejects_leads_to_the_next_layout_until_none_is_left() -> None:
-    choice = LayoutChoice(64, None)
+    choice = LayoutChoice(64)
     found = []
     while choice.on_rejected(REJECTED_PORT):
         found.append(choice.layout((1, 2, wire.OFPP_CONTROLLER)))
@@ -48,7 +48,7 @@ def test_what_a_switch_rejects_leads_to_the_next_layout_until_none_is_left() -> 
 
 
 def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
-    choice = LayoutChoice(64, None)
+    choice = LayoutChoice(64)
     rejected = wire.Error(wire.OFPET_BAD_MATCH, 6, b"")
     assert not choice.on_rejected(rejected), "the other rules do not match it"
     assert choice.rejects_metadata(rejected)
@@ -56,13 +56,14 @@ def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
 
 
 def test_a_switch_whose_packets_may_begin_with_other_metadata_gets_a_layout_without() -> None:
-    choice = LayoutChoice(64, None)
+    choice = LayoutChoice(64)
     choice.on_description(Description("Stanford University, Ericsson Research and CPqD Research"))
     assert not choice.layout(()).has_metadata
 
 
 def test_a_switch_without_flood_and_with_gaps_in_its_port_numbers_is_flooded_port_by_port() -> None:
-    choice = LayoutChoice(64, Switching.LEARN)
+    choice = LayoutChoice(64)
+    choice.configured = Switching.LEARN
     assert choice.on_rejected(REJECTED_PORT)
     flood = b"".join(map(wire.output, (7, 4000, 65279, 0xFFFFFEFF)))
     assert choice.layout([4000, 0xFFFFFEFF, 7, wire.OFPP_LOCAL, 65279]).flood == flood

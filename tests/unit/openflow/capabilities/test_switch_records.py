@@ -124,7 +124,7 @@ def test_a_directory_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_configuration_and_rejection_come_before_a_record_and_that_before_the_make() -> None:
-    choice = LayoutChoice(64, None, RECORD)
+    choice = LayoutChoice(64, RECORD)
     assert choice.decision[:2] == (Switching.NORMAL, SwitchingSource.DEFAULT)
     choice.on_description(MAKE)
     assert choice.decision[:2] == (Switching.NORMAL, SwitchingSource.SWITCH_TEST)
@@ -138,7 +138,7 @@ def test_configuration_and_rejection_come_before_a_record_and_that_before_the_ma
 
 
 def test_a_record_of_another_version_decides_nothing() -> None:
-    choice = LayoutChoice(64, None, RECORD._replace(forwards_normal=False))
+    choice = LayoutChoice(64, RECORD._replace(forwards_normal=False))
     choice.on_description(Description("Lagopus project", "hybrid", "2.0"))
     assert choice.decision.source is SwitchingSource.MAKE
 
