@@ -100,16 +100,17 @@ def built(tmp_path: Path) -> Path:
 
 
 def test_what_was_compiled_is_found_and_nothing_else(built: Path) -> None:
-    compiled = finder().CompiledFirst(built)
+    compiled = finder().CompiledFirst(str(built))
     spec = compiled.find_spec("ryu_haslb.slb.balancer", [str(built.parent / "ryu_haslb" / "slb")])
     assert spec.origin == str(built / "ryu_haslb" / "slb" / f"balancer{EXTENSION_SUFFIXES[0]}")
     assert compiled.find_spec("ryu_haslb.errors", [str(built.parent / "ryu_haslb")]) is None
-    assert finder().CompiledFirst(built / "nowhere").find_spec("ryu_haslb.slb.balancer", None) is None
+    assert finder().CompiledFirst(str(built / "nowhere")).find_spec("ryu_haslb.slb.balancer", None) is None
 
 
 def test_what_was_compiled_from_other_sources_is_never_imported(built: Path) -> None:
     """Also if another module has changed: values of its constants are compiled into the code."""
     changed = built.parent / "ryu_haslb" / "errors.py"
     changed.write_text("LIMIT = 22")
+    compiled = finder().CompiledFirst(str(built))
     with pytest.raises(ImportError, match=r"errors\.py has changed since .*make compiled"):
-        finder().CompiledFirst(built).find_spec("ryu_haslb.slb.balancer", [str(built.parent / "ryu_haslb" / "slb")])
+        compiled.find_spec("ryu_haslb.slb.balancer", [str(built.parent / "ryu_haslb" / "slb")])
