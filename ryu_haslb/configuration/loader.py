@@ -15,7 +15,6 @@ from typing import BinaryIO, Optional, Union
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
 #: Bytes of a configuration file.
@@ -98,9 +97,17 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         # IOS has no encoding: remarks, descriptions and banners hold the bytes that a terminal has sent.
         text = data.decode("latin-1")
         further.append(replace(diagnostic, text="not UTF-8; the file is read as Latin-1"))
-    read = read_yaml if is_yaml(source) else read_configuration
-    configuration, warnings = read(text, source, base)
+    configuration, warnings = _read(text, source, base)
     return Loaded(configuration, tuple(sorted((*warnings, *further), key=lambda each: each.line)))
+
+
+def _read(text: str, source: str, base: Optional[Configuration]) -> tuple[Configuration, tuple[Diagnostic, ...]]:
+    """Read a text in the form that the name of its file says. Raises: ConfigurationError."""
+    if not is_yaml(source):
+        return read_configuration(text, source, base)
+    from ryu_haslb.configuration.yaml.reader import read_yaml  # noqa: PLC0415 - 13 ms of each start, and few use YAML
+
+    return read_yaml(text, source, base)
 
 
 def _missing_end(data: bytes, source: str) -> list[Diagnostic]:

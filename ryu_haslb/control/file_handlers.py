@@ -10,7 +10,7 @@ from eventlet import tpool
 
 from ryu_haslb.configuration.ios.writer import has_secrets, write_configuration
 from ryu_haslb.configuration.loader import framed, is_yaml
-from ryu_haslb.configuration.yaml.writer import write_yaml
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring
 from ryu_haslb.control.change_log import log_change
 from ryu_haslb.control.command_table import COPY_RUNNING, DRY_RUN, NO_CHANGES, PLAN_LINE, WRITE_MEMORY, YES
@@ -97,14 +97,22 @@ def _write_memory(application: Application, words: Words) -> Result:
     if remark is not None:
         raise RefusedError(f"{remark}; the file is not written before\nnothing was written")
     configuration, file = application.sources.configuration, application.startup_file
-    text = write_yaml(configuration) if is_yaml(file.path) else write_configuration(configuration)
-    text = framed(text, file.path)
+    text = framed(_text(configuration, file.path), file.path)
     tpool.execute(file.write, text, is_forced=YES in words)
     log_change(configuring.CONSOLE, [f"written to {file.path}"])
     lines = [f"{file.path}: {len(text.splitlines())} lines written"]
     if file.is_open_to_others() and has_secrets(configuration):
         lines.append("it holds passwords or keys, and others than its owner may read it: chmod 600")
     return iter(lines)
+
+
+def _text(configuration: Configuration, path: str) -> str:
+    """The configuration in the form that the file has; see :func:`ryu_haslb.configuration.loader.load`."""
+    if not is_yaml(path):
+        return write_configuration(configuration)
+    from ryu_haslb.configuration.yaml.writer import write_yaml  # noqa: PLC0415 - 13 ms of each start, and few use YAML
+
+    return write_yaml(configuration)
 
 
 #: The handler of each of these commands, by its template.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Generic, NoReturn, Optional, TypeVar
 
 from ryu_haslb.errors import HaslbError
@@ -38,10 +39,11 @@ class Command(Generic[Action]):
     action: Optional[Action]
     help: str = ""
     opens: Optional[Mode[Action]] = None
-    compiled: Template = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "compiled", compile_template(self.template, self.kinds))
+    @cached_property
+    def compiled(self) -> Template:
+        """Compiled when a line is first read in its mode: a start reads few modes."""
+        return compile_template(self.template, self.kinds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +53,11 @@ class Mode(Generic[Action]):
     name: str
     commands: tuple[Command[Action], ...]
     help: Mapping[str, str] = field(default_factory=dict)
-    beginnings: tuple[_Step[Action], ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        steps = (_Step(command, first, ()) for command in self.commands for first in command.compiled.first)
-        object.__setattr__(self, "beginnings", tuple(steps))
+    @cached_property
+    def beginnings(self) -> tuple[_Step[Action], ...]:
+        """How each command may begin."""
+        return tuple(_Step(command, first, ()) for command in self.commands for first in command.compiled.first)
 
 
 @dataclass(frozen=True)
