@@ -1,6 +1,7 @@
 """Groups of messages that a switch carries out and confirms: a bundle and a barrier.
 
-A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one.
+A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one:
+one that rejects the first bundle, or ignores it and so does not reply to its commit request.
 A barrier follows them: its reply ends the transaction, and an error before the reply makes it fail. Some hardware
 confirms first, and rejects when it writes its tables: errors count for :data:`LATE_REJECTION_TIMEOUT` after the reply.
 """
@@ -13,17 +14,6 @@ from typing import Callable, Final, Optional
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import bundle
-
-#: Errors, as type and code, with which a switch without bundles rejects one.
-_BUNDLES_UNSUPPORTED: Final = frozenset(
-    (wire.OFPET_BAD_REQUEST, code)
-    for code in (
-        wire.OFPBRC_BAD_TYPE,
-        wire.OFPBRC_BAD_MULTIPART,
-        wire.OFPBRC_BAD_EXPERIMENTER,
-        wire.OFPBRC_BAD_EXP_TYPE,
-    )
-)
 
 #: Seconds after the barrier reply in which a switch may still reject what it has confirmed.
 LATE_REJECTION_TIMEOUT: Final = 5.0
@@ -49,6 +39,9 @@ class _Transaction:
     error: Optional[wire.Error] = None
     repeat: bool = False
     is_bundle: bool = False
+    #: Whether it was sent as a bundle before it was known whether the switch has them, and whether it was committed.
+    is_tried: bool = False
+    is_committed: bool = False
 
 
 class Transactions:
@@ -65,7 +58,6 @@ class Transactions:
         #: What confirmed transactions call for errors that come late, and when that has an end; the oldest first.
         self._revocable: dict[int, tuple[float, Revocation]] = {}
         self._bundles_supported = True
-        self._bundle_xids: set[int] = set()
         self.has_bundles: Optional[bool] = None
 
     def submit(
@@ -98,8 +90,9 @@ class Transactions:
             self._measured.pop(transaction.begin_xid, None)  # a switch that replies to the other barrier only
         if transaction.measure is not None and transaction.begun_at is not None:
             transaction.measure(now - transaction.begun_at)
-        if xid in self._bundle_xids:
-            self._bundle_xids.discard(xid)
+        if transaction.is_tried:
+            if transaction.error is None and not transaction.is_committed:
+                self._bundles_supported, transaction.repeat = False, True
             self.has_bundles = self._bundles_supported
         if transaction.repeat:
             self._send(_Transaction(transaction.build, transaction.conclude, transaction.measure, transaction.revoke))
@@ -113,11 +106,17 @@ class Transactions:
         transaction = self._open.get(xid)
         if transaction is None:
             return self._revoke(xid, error)
-        if transaction.is_bundle and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
+        if transaction.is_bundle and error.type == wire.OFPET_BAD_REQUEST:
             self._bundles_supported = False
             transaction.repeat = True
         transaction.error = transaction.error or error
         return True
+
+    def on_committed(self, xid: int) -> None:
+        """The switch has carried out a bundle."""
+        transaction = self._open.get(xid)
+        if transaction is not None:
+            transaction.is_committed = True
 
     def tick(self, now: float) -> None:
         """Forget transactions whose late errors no longer count: each holds the sessions whose rules it had."""
@@ -154,8 +153,7 @@ class Transactions:
         messages = transaction.build(xid)
         self._open[xid] = transaction
         use_bundle = transaction.is_bundle = self._bundles_supported and len(messages) > 1
-        if use_bundle and self.has_bundles is None:
-            self._bundle_xids.add(xid)
+        transaction.is_tried = use_bundle and self.has_bundles is None
         body = bundle(xid, xid, messages) if use_bundle else b"".join(messages)
         self.channel.transmit(before + body + wire.barrier_request(xid))
         return xid

@@ -33,6 +33,7 @@ ONF_ET_BUNDLE_CONTROL = 2300
 ONF_ET_BUNDLE_ADD_MESSAGE = 2301
 ONF_BCT_OPEN_REQUEST = 0
 ONF_BCT_COMMIT_REQUEST = 4
+ONF_BCT_COMMIT_REPLY = 5
 ONF_BF_ATOMIC = 1 << 0
 ONF_BF_ORDERED = 1 << 1
 
@@ -153,6 +154,14 @@ def bundle(xid: int, bundle_id: int, messages: list[bytes]) -> bytes:
         parts += heads[length], heads[length].join(alike)
     parts.append(_bundle_control(xid, bundle_id, ONF_BCT_COMMIT_REQUEST))
     return b"".join(parts)
+
+
+def is_commit_reply(message: bytes) -> bool:
+    """Whether the switch says that it has carried out a bundle."""
+    if len(message) < _BUNDLE.size:
+        return False
+    *_, experimenter, kind, _, command, _ = _BUNDLE.unpack_from(message)
+    return (experimenter, kind, command) == (ONF_EXPERIMENTER_ID, ONF_ET_BUNDLE_CONTROL, ONF_BCT_COMMIT_REPLY)
 
 
 def _bundle_add(xid: int, bundle_id: int, length: int) -> bytes:

@@ -60,6 +60,7 @@ def test_a_transaction_succeeds_with_its_barrier_reply_and_only_once() -> None:
     sent = Sent()
     xid = sent.submit(2)
     assert sent.results == []
+    sent.transactions.on_committed(xid)
     assert not sent.transactions.on_barrier_reply(xid + 1)
     assert sent.transactions.on_barrier_reply(xid)
     assert not sent.transactions.on_barrier_reply(xid)
@@ -83,6 +84,7 @@ def test_an_error_makes_a_transaction_fail() -> None:
         ofproto_v1_3.OFPBRC_BAD_MULTIPART,
         ofproto_v1_3.OFPBRC_BAD_EXPERIMENTER,
         ofproto_v1_3.OFPBRC_BAD_EXP_TYPE,
+        ofproto_v1_3.OFPBRC_BAD_LEN,
     ],
 )
 def test_a_switch_without_bundles_gets_the_messages_one_by_one(code: int) -> None:
@@ -98,6 +100,32 @@ def test_a_switch_without_bundles_gets_the_messages_one_by_one(code: int) -> Non
     assert sent.results == [None]
     later = sent.submit(2)
     assert sent.written() == b"".join(rules(later, 2)) + wire.barrier_request(later)
+
+
+def test_a_switch_that_ignores_bundles_gets_the_messages_one_by_one() -> None:
+    """It replies to the barrier, and has not carried out what was before it."""
+    sent = Sent()
+    xids = [sent.submit(2), sent.submit(3)]
+    sent.written()
+    for xid in xids:
+        assert sent.transactions.on_barrier_reply(xid)
+    assert sent.results == []
+    assert sent.transactions.has_bundles is False
+    assert sent.written() == b"".join(
+        b"".join(rules(xids[-1] + number, count)) + wire.barrier_request(xids[-1] + number)
+        for number, count in ((1, 2), (2, 3))
+    )
+
+
+def test_a_switch_that_has_carried_out_one_bundle_has_bundles() -> None:
+    sent = Sent()
+    first = sent.submit(2)
+    sent.transactions.on_committed(first)
+    sent.transactions.on_barrier_reply(first)
+    second = sent.submit(2)
+    sent.transactions.on_barrier_reply(second)
+    assert sent.transactions.has_bundles
+    assert sent.results == [None, None]
 
 
 def test_bundles_that_were_sent_before_the_first_was_rejected_are_repeated_as_well() -> None:
@@ -156,6 +184,7 @@ def test_a_switch_that_replies_to_the_second_barrier_only_costs_no_memory() -> N
     gone = weakref.ref(measure)
     del measure
     assert gone() is not None
+    sent.transactions.on_committed(xid)
     assert sent.transactions.on_barrier_reply(xid, 1.0)
     gc.collect()
     assert gone() is None
@@ -173,6 +202,7 @@ def test_a_confirmed_transaction_is_forgotten_when_no_error_of_it_can_come_any_m
     xid = sent.transactions.submit(lambda xid: rules(xid, 2), sent.results.append, revoke=revoke)
     gone = weakref.ref(revoke)
     del revoke
+    sent.transactions.on_committed(xid)
     assert sent.transactions.on_barrier_reply(xid, 1.0)
     sent.transactions.tick(1.0 + LATE_REJECTION_TIMEOUT)
     gc.collect()
