@@ -137,10 +137,17 @@ class FlowStats(NamedTuple):
     def field(self, name: str) -> Optional[bytes]:
         """The value of a match field without a mask; None if the rule does not match on it.
 
+        Some switches report a field that was sent without a mask with one of ones.
+
         Raises:
             MalformedMessage: the length of a match field does not fit.
         """
-        return find_oxm(self.match, 0, len(self.match), oxm_header(name))
+        value = find_oxm(self.match, 0, len(self.match), oxm_header(name))
+        if value is None:
+            masked = find_oxm(self.match, 0, len(self.match), oxm_header(name, masked=True)) or b""
+            half = len(masked) // 2
+            value = masked[:half] if masked and masked[half:] == b"\xff" * half else None
+        return value
 
     def actions(self) -> bytes:
         """The actions that the rule applies; empty if there are none.
