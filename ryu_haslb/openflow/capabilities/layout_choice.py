@@ -25,21 +25,24 @@ from ryu_haslb.openflow.capabilities.known_makes import (
 )
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
-from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, Action, Purpose, Table
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.packet import is_flood_packet_out
 
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
-#: Errors about actions that the switch takes one by one, but not together: some hardware takes one output in a rule.
-_BAD_COMBINATION = (
-    (wire.OFPET_BAD_ACTION, wire.OFPBAC_TOO_MANY),
-    (wire.OFPET_BAD_ACTION, wire.OFPBAC_UNSUPPORTED_ORDER),
-)
+#: No such table, or none that rules continue in.
 _BAD_TABLE = (
     (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID),
+    (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_UNKNOWN_INST),
+    (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_UNSUP_INST),
     (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_TABLE_ID),
 )
+#: The cookies of rules that have output to NORMAL, and of those that match the ingress port CONTROLLER.
+_PASSING_COOKIES = frozenset(
+    purpose.cookie for purpose, entry in PIPELINE.items() if entry.action in (Action.PASS, Action.PUNT_AND_PASS)
+)
+_RETURN_COOKIES = (Purpose.RETURN_TO_SESSION.cookie, Purpose.PUNT_SESSION_MISS.cookie)
 
 
 class SwitchingSource(Enum):
@@ -90,8 +93,9 @@ class LayoutChoice:
     """What is known for it.
 
     ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
-    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata, and
-    ``seen`` what counters have shown.
+    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata,
+    ``returns_to_sessions`` whether they may match the ingress port CONTROLLER, ``has_accepted`` whether the switch has
+    accepted standing rules, and ``seen`` what counters have shown.
     """
 
     def __init__(self, tables: int, record: Optional[SwitchRecord] = None) -> None:
@@ -102,6 +106,8 @@ class LayoutChoice:
         self.floods_by_ports = False
         self.has_session_table = True
         self.has_metadata = True
+        self.returns_to_sessions = True
+        self.has_accepted = False
         self._rejects_normal = False
         self._description = Description()
 
@@ -155,12 +161,14 @@ class LayoutChoice:
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         code, switching = (error.type, error.code), self.decision.switching
-        may_be_normal = code == _BAD_OUT_PORT or code in _BAD_COMBINATION
-        if may_be_normal and switching is Switching.NORMAL and self.configured is None:
+        if self._may_be_normal(error) and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
             return True
-        if code == _BAD_OUT_PORT and switching is Switching.LEARN and not self.floods_by_ports:
+        if error.type == wire.OFPET_BAD_ACTION and switching is Switching.LEARN and not self.floods_by_ports:
             self.floods_by_ports = True
+            return True
+        if self._may_be_return(error) and self.returns_to_sessions:
+            self.returns_to_sessions = False
             return True
         if error.table == Table.SESSIONS and self.has_session_table and not error.is_table_full:
             self.has_session_table = False
@@ -170,9 +178,27 @@ class LayoutChoice:
             return True
         return False
 
+    def _may_be_normal(self, error: wire.Error) -> bool:
+        """Whether rules are rejected because of output to NORMAL, alone or behind one to CONTROLLER.
+
+        Their other action is output to CONTROLLER, which is needed anyway. Some switches do not say what they reject.
+        """
+        if error.type == wire.OFPET_BAD_ACTION:
+            return True
+        is_unspecific = (error.type, error.code) == (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_UNKNOWN)
+        return is_unspecific and not self.has_accepted and error.cookie in _PASSING_COOKIES
+
+    def _may_be_return(self, error: wire.Error) -> bool:
+        """Whether rules are rejected because they match the ingress port CONTROLLER. Some errors do not say which."""
+        return error.type == wire.OFPET_BAD_MATCH and error.cookie in (*_RETURN_COOKIES, None)
+
     def rejects_metadata(self, error: wire.Error) -> bool:
-        """Whether the switch rejects the rule for everything else, the only one with metadata, for its match."""
-        if error.type != wire.OFPET_BAD_MATCH:
+        """Whether the switch may reject the rule for everything else because it has metadata, as no other rule has.
+
+        Some errors do not say it: the switch has accepted output to NORMAL in other rules then.
+        """
+        is_unspecific = self.has_accepted and error.type != wire.OFPET_BAD_ACTION and not error.is_table_full
+        if error.type != wire.OFPET_BAD_MATCH and not is_unspecific:
             return False
         self.has_metadata = False
         return True
@@ -188,4 +214,6 @@ class LayoutChoice:
         """The layout of a switch that has these ports."""
         switching = self.decision.switching
         flood = flood_to(ports) if self.floods_by_ports else Layout().flood
-        return Layout(switching, self.tables, flood, self.has_session_table, self.has_metadata)
+        return Layout(
+            *(switching, self.tables, flood, self.has_session_table, self.has_metadata, self.returns_to_sessions)
+        )

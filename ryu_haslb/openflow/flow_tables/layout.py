@@ -49,6 +49,8 @@ class Layout:
     """``flood`` are the packed actions that flood a packet, ``tables`` the number of the switch's tables.
 
     ``has_session_table``: whether table 1 takes rules. ``has_metadata``: whether rules may match metadata.
+    ``returns_to_sessions``: whether they may match the ingress port CONTROLLER, as those do that return requests to
+    sessions.
     """
 
     switching: Switching = Switching.NORMAL
@@ -56,6 +58,7 @@ class Layout:
     flood: bytes = _FLOOD
     has_session_table: bool = True
     has_metadata: bool = True
+    returns_to_sessions: bool = True
 
     @property
     def has_sessions(self) -> bool:
@@ -81,7 +84,7 @@ class Layout:
         """Those of the rules that belong on this switch."""
         for rule in rules:
             is_of_sessions = rule.table is Table.SESSIONS or rule.action is Action.GOTO_SESSIONS
-            if rule.table >= self.tables or (is_of_sessions and not self.has_sessions):
+            if rule.table >= self.tables or (is_of_sessions and not (self.has_sessions and self.returns_to_sessions)):
                 continue
             if rule.purpose in LEARNING_PURPOSES and not self.is_learning:
                 continue

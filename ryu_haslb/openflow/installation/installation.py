@@ -303,6 +303,7 @@ class Installation:
         self._switch.accepted_rules.accept(rules, layout, self._clock())
         self._switch.standing_rules = len(rules)
         self._has_earlier_rules = False
+        self._choice.has_accepted = True
         if not self._has_gone_back:
             self._switch.rejection = ""
             LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
@@ -319,6 +320,9 @@ class Installation:
     def _on_rejected(self, update: RuleUpdate, error: wire.Error) -> None:
         """The switch rejects standing rules."""
         self._is_installing, self._is_sent_known = True, False
+        if self.upkeep.meters.on_rule_rejected(error):
+            self.install()
+            return
         if self._rejections.may_accept_after(error):
             return
         self._switch.accepted_rules.reject(update.rules)

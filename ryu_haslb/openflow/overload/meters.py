@@ -36,6 +36,9 @@ UPDATE_INTERVAL = 1.0
 #: Seconds without a meter-stats reply after which the rates are updated without what the meters have dropped.
 METER_STATS_TIMEOUT = 5.0
 
+#: Rejections of rules for their meters after which they are sent without: before, others may have deleted the meters.
+MAX_REJECTIONS = 2
+
 #: Restorations in a row after which a switch that has never reported its meters is not audited for them any more.
 _MAX_FRUITLESS_RESTORATIONS = 4
 
@@ -67,6 +70,7 @@ class Meters:
     ) -> None:
         self.are_supported = False
         self.has_probe_meter = False
+        self._rejections = 0
         self._restored = 0
         self._arp_dropped = 0
         self.on_deleted: Callable[[], None] = lambda: None
@@ -112,8 +116,20 @@ class Meters:
             else:
                 concluded(error)
 
+        if self._rejections >= MAX_REJECTIONS:
+            self.are_supported = self.has_probe_meter = False
+            conclude()
+            return
         self._is_unsettled = True
         self._add(FIRST_METER, self._total_rate, first_concluded)
+
+    def on_rule_rejected(self, error: Error) -> bool:
+        """The switch rejects a rule. True if that is for its meter: meters and rules are to be installed again."""
+        if not self.are_supported or not error.is_about_meter:
+            return False
+        self._rejections += 1
+        self.are_supported = False
+        return True
 
     def _add(self, meter: int, rate: int, conclude: Callable[[Optional[Error]], None]) -> None:
         """Add a meter, or set the rate of one that is there; ``conclude`` gets the error of a switch without meters."""

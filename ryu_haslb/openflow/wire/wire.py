@@ -118,17 +118,16 @@ OFPET_BAD_ACTION = 2
 OFPET_BAD_INSTRUCTION = 3
 OFPET_BAD_MATCH = 4
 OFPET_FLOW_MOD_FAILED = 5
+OFPET_METER_MOD_FAILED = 12
+OFPFMFC_UNKNOWN = 0
 OFPFMFC_TABLE_FULL = 1
 OFPFMFC_BAD_TABLE_ID = 2
 OFPHFC_INCOMPATIBLE = 0
 OFPBAC_BAD_OUT_PORT = 4
-OFPBAC_TOO_MANY = 7
-OFPBAC_UNSUPPORTED_ORDER = 11
+OFPBIC_UNKNOWN_INST = 0
+OFPBIC_UNSUP_INST = 1
 OFPBIC_BAD_TABLE_ID = 2
-OFPBRC_BAD_TYPE = 1
-OFPBRC_BAD_MULTIPART = 2
 OFPBRC_BAD_EXPERIMENTER = 3
-OFPBRC_BAD_EXP_TYPE = 4
 OFPBRC_IS_SLAVE = 10
 
 ETHERTYPE_IPV4 = 0x0800
@@ -262,6 +261,12 @@ class Error(NamedTuple):
     def is_table_full(self) -> bool:
         """Whether a flow-mod was rejected because the table has no room for another flow."""
         return (self.type, self.code) == (OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL)
+
+    @property
+    def is_about_meter(self) -> bool:
+        """Whether a flow-mod may have been rejected because of its meter: there is no such meter, or no instruction."""
+        is_instruction = self.type == OFPET_BAD_INSTRUCTION and self.code in (OFPBIC_UNKNOWN_INST, OFPBIC_UNSUP_INST)
+        return is_instruction or self.type == OFPET_METER_MOD_FAILED
 
     @property
     def table(self) -> Optional[int]:
