@@ -65,14 +65,16 @@ class Bench:
 
     ``cable`` are the two ports that a cable connects, and ``has_cable`` says whether packets pass it. ``reflects`` says
     whether a packet-out to CONTROLLER returns, ``has_table_output`` whether a packet-out to TABLE runs through the
-    tables, ``rewrites_eth_dst`` whether a rule can set eth_dst. ``counting_ports`` are those whose counters show what
-    is sent out. ``lag`` is the seconds behind a barrier reply after which rules act. Both are None while not known.
+    tables, ``matches_controller`` whether a rule can match that it comes from CONTROLLER, ``rewrites_eth_dst`` whether
+    a rule can set eth_dst. ``counting_ports`` are those whose counters show what is sent out. ``lag`` is the seconds
+    behind a barrier reply after which rules act. Both are None while not known.
     """
 
     identity: Identity
     cable: Optional[tuple[int, int]] = None
     reflects: bool = False
     has_table_output: bool = False
+    matches_controller: bool = True
     has_cable: bool = False
     rewrites_eth_dst: bool = False
     counting_ports: Optional[frozenset[int]] = None

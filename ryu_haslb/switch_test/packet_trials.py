@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.wire import packet, wire
@@ -44,10 +44,24 @@ NEW_VALUES = {
 
 
 def table_output(bench: Bench) -> Script[Outcome]:
-    """A packet-out writes a tag and outputs to TABLE, as a request returns to its session; a rule matches the tag."""
+    """A packet-out writes a tag and outputs to TABLE, as a request returns to its session; a rule matches the tag.
+
+    The rule of the balancer that matches such packets first does so by their ingress port, CONTROLLER.
+    """
+    outcome = yield from _enter_tagged(bench, {})
+    bench.has_table_output = outcome == WORKS
+    if not bench.has_table_output:
+        return outcome
+    result, detail = yield from _enter_tagged(bench, {"in_port": wire.OFPP_CONTROLLER})
+    bench.matches_controller = result is Result.WORKS
+    return WORKS if bench.matches_controller else Outcome(result, f"with a match of in_port=CONTROLLER: {detail}")
+
+
+def _enter_tagged(bench: Bench, fields: Mapping[str, wire.Value]) -> Script[Outcome]:
+    """Whether a packet-out to TABLE meets a rule with these fields and the tag."""
     label = bench.label()
     tag = _TAG.to_bytes(6, "big").hex(":")
-    entry = rule(bench.cookie(), {"eth_src": tag})
+    entry = rule(bench.cookie(), {"eth_src": tag, **fields})
     failure = yield from install([entry])
     if failure is not None:
         return failure
@@ -60,7 +74,6 @@ def table_output(bench: Bench) -> Script[Outcome]:
         return passage.failure
     if entry.cookie not in passage.cookies:
         return ignored("no packet came through the tables" if not passage.arrivals else "packet-ins have no cookie")
-    bench.has_table_output = True
     return WORKS
 
 

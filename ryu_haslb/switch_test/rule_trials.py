@@ -83,7 +83,9 @@ _CASES = (
 
 def matches(bench: Bench) -> Script[Outcome]:
     """Each field that the standing rules match."""
-    in_port = _Case("in_port", {"in_port": bench.in_port}, {"in_port": bench.other_port})
+    can_match = bench.matches_controller or bench.in_port != wire.OFPP_CONTROLLER
+    hit: Mapping[str, Value] = {"in_port": bench.in_port} if can_match else {}
+    in_port = _Case("in_port", hit, {"in_port": bench.other_port})
     failures: list[str] = []
     result = Result.WORKS
     for case in (in_port, *_CASES):

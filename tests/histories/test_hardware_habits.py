@@ -11,6 +11,8 @@ from played import CONTROLLER_CRASHES, SESSION_RULES_ARE_DELETED, crash_controll
 
 from ryu_haslb.openflow.ports.flaps import MAX_CHANGES
 from simulation.faults import Fault
+from simulation.openflow import EXPERIMENTER, GET_ASYNC_REQUEST, METER_MOD, ROLE_REQUEST, SET_ASYNC, SET_CONFIG
+from simulation.packet import METADATA
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
 from simulation.state import container_sizes
@@ -29,6 +31,25 @@ HABITS: dict[str, dict[str, Any]] = {
         "normal": "refused",
         "tables": 64,
     },
+    "bundles are ignored": {"habits": (("silent", frozenset({EXPERIMENTER})),)},
+    "meters are ignored, and rules with one are rejected": {"habits": (("silent", frozenset({METER_MOD})),)},
+    "everything that is optional is ignored": {
+        "habits": (
+            ("silent", frozenset({EXPERIMENTER, METER_MOD, ROLE_REQUEST, SET_CONFIG, GET_ASYNC_REQUEST, SET_ASYNC})),
+        )
+    },
+    "rules have no meter": {"habits": (("meter_instruction", False),)},
+    "rules do not match the port CONTROLLER": {"habits": (("matches_reserved_ports", False),)},
+    "rules do not match the port CONTROLLER, and errors do not say which": {
+        "habits": (("matches_reserved_ports", False), ("error_data", 0))
+    },
+    "NORMAL is rejected as an argument": {"normal": "refused", "tables": 64, "habits": (("normal_error", (2, 5)),)},
+    "NORMAL is rejected without a reason": {"normal": "refused", "tables": 64, "habits": (("normal_error", (5, 0)),)},
+    "metadata is rejected without a reason": {
+        "habits": (("rejected_matches", frozenset({METADATA})), ("match_error", (5, 0)))
+    },
+    "more tables are reported than take rules": {"normal": "refused", "habits": (("reported_tables", 254),)},
+    "matches are reported with masks": {"habits": (("reports_masks", True),)},
     "rules act 3 s behind the barrier reply": {"habits": (("flow_mod_lag", 3.0),), "normal": "refused", "tables": 64},
 }
 

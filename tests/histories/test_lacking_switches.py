@@ -189,6 +189,9 @@ NEVER_DRAWN = {
     *("rejected_sets", "ignored_sets", "ignored_matches", "cookie_deletion", "max_packet_in"),
     *("accepts_in_port_controller", "corrects_checksums", "spoils_missing_checksums", "answers_barriers"),
     *("endless_multiparts", "rejects_barriers", "max_outputs"),
+    # What switches do that take part of OpenFlow for granted, or leave it out (test_hardware_habits.py).
+    *("silent", "meter_instruction", "matches_reserved_ports", "normal_error", "match_error", "reported_tables"),
+    "reports_masks",
     # What Open vSwitch 2.15 does, which tests of its meters have, and BOFUSS and Lagopus (test_known_makes.py).
     "full_meters",
     *("metadata", "stepping_meters", "relayed", "rejects_generations", "repeats_generation", "demotes_master"),

@@ -11,6 +11,7 @@ from typing import NamedTuple, Optional
 from simulation import packet
 from simulation.flow_table import FlowTable, Later, MalformedError, at_once
 
+OFPP_MAX = 0xFFFFFF00
 OFPP_IN_PORT, OFPP_TABLE, OFPP_NORMAL, OFPP_FLOOD = 0xFFFFFFF8, 0xFFFFFFF9, 0xFFFFFFFA, 0xFFFFFFFB
 OFPP_ALL, OFPP_CONTROLLER, OFPP_LOCAL, OFPP_ANY = 0xFFFFFFFC, 0xFFFFFFFD, 0xFFFFFFFE, 0xFFFFFFFF
 OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_SET_FIELD = 0, 17, 25
@@ -92,6 +93,19 @@ class Capabilities:
     max_outputs: int = 0
     #: Whether an output to a port that the switch does not have is rejected.
     checks_ports: bool = False
+    #: Types of messages that have no effect, and no reply or error either.
+    silent: frozenset[int] = frozenset()
+    #: Whether rules may have an instruction for a meter.
+    meter_instruction: bool = True
+    #: Whether rules may match the reserved ports, CONTROLLER among them, as the ingress port.
+    matches_reserved_ports: bool = True
+    #: Type and code of the errors for output to NORMAL, and for a match that is rejected.
+    normal_error: tuple[int, int] = (2, 4)
+    match_error: tuple[int, int] = (4, 6)
+    #: The number of tables in the features reply; 0: that of those that it has.
+    reported_tables: int = 0
+    #: Rules are reported with a mask of ones for each field without a mask, and the last field first.
+    reports_masks: bool = False
     #: Types of multipart requests that have no reply, and no error either.
     silent_multiparts: frozenset[int] = frozenset()
     #: Each part of a multipart reply says that another one follows.
@@ -388,7 +402,8 @@ def _usable_port(port: int, capabilities: Capabilities) -> int:
         OFPP_FLOOD: not capabilities.flood,
     }
     if port == 0 or refused.get(port, False):
-        raise MalformedError(2, 4)  # OFPBAC_BAD_OUT_PORT
+        # OFPBAC_BAD_OUT_PORT, of NORMAL as the switch has it
+        raise MalformedError(*(capabilities.normal_error if port == OFPP_NORMAL else (2, 4)))
     return port
 
 
@@ -415,7 +430,7 @@ def read_instructions(data: bytes, offset: int, end: int, capabilities: Capabili
                 raise MalformedError(3, 2)  # OFPBIC_BAD_TABLE_ID
         elif kind == 4:
             found.actions += read_actions(data, offset + 8, offset + length, capabilities)
-        elif kind == 6 and capabilities.meters:
+        elif kind == 6 and capabilities.meters and capabilities.meter_instruction:
             found.meter = int.from_bytes(data[offset + 4 : offset + 8], "big")
         else:
             raise MalformedError(3, 1)  # OFPBIC_UNSUP_INST

@@ -7,7 +7,7 @@ from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
-from simulation.datapath import OFPP_ANY, Action, Instructions, Meter, read_instructions
+from simulation.datapath import OFPP_ANY, OFPP_MAX, Action, Instructions, Meter, read_instructions
 from simulation.flow_monitor import ADDED, MODIFIED, UNKNOWN, Origin
 from simulation.flow_table import (
     OFPFF_CHECK_OVERLAP,
@@ -18,6 +18,7 @@ from simulation.flow_table import (
     Match,
     read_match,
 )
+from simulation.packet import IN_PORT
 
 if TYPE_CHECKING:
     from simulation.switch import SimulatedSwitch
@@ -90,16 +91,21 @@ class FlowMods:
         if message[_COMMAND] <= 2:
             length = int.from_bytes(message[_MATCH + 2 : _MATCH + 4], "big")
             self._read_instructions(message[_COMMAND - 1], message[_MATCH + (length + 7) // 8 * 8 :])
-        if self._switch.capabilities.rejected_matches:
+        capabilities = self._switch.capabilities
+        if capabilities.rejected_matches or not capabilities.matches_reserved_ports:
             self._compared(read_match(message, _MATCH)[0])
 
     def _compared(self, match: Match) -> Match:
         """The match as far as the switch compares it. Raises MalformedError when it has a field that is rejected."""
         capabilities = self._switch.capabilities
+        if not capabilities.matches_reserved_ports and any(
+            number == IN_PORT and value > OFPP_MAX for number, value, _ in match.fields
+        ):
+            raise MalformedError(4, 7)  # OFPET_BAD_MATCH, OFPBMC_BAD_VALUE
         if not capabilities.rejected_matches and not capabilities.ignored_matches:
             return match
         if any(number in capabilities.rejected_matches for number, _, _ in match.fields):
-            raise MalformedError(4, 6)  # OFPET_BAD_MATCH, OFPBMC_BAD_FIELD
+            raise MalformedError(*capabilities.match_error)
         return match._replace(
             fields=tuple(each for each in match.fields if each[0] not in capabilities.ignored_matches)
         )

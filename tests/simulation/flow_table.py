@@ -64,6 +64,19 @@ def read_match(data: bytes, offset: int) -> tuple[Match, int]:
     return Match(tuple(fields), data[offset + 4 : end]), offset + (length + 7 & ~7)
 
 
+def with_masks(match: Match) -> Match:
+    """The same match with a mask of ones for each field without a mask, and the last field first."""
+    oxms, offset = b"", 0
+    while offset < len(match.oxms):
+        oxm_class, rest = _HEADER.unpack_from(match.oxms, offset)
+        size = rest & 0xFF
+        field = match.oxms[offset : offset + 4 + size]
+        if not rest & 0x100:
+            field = _HEADER.pack(oxm_class, rest & ~0xFF | 0x100 | 2 * size) + field[4:] + b"\xff" * size
+        oxms, offset = field + oxms, offset + 4 + size
+    return match._replace(oxms=oxms)
+
+
 @dataclass(eq=False)
 class Flow:
     """A rule and its counters. Times are of the virtual clock; time-outs are seconds, 0 for none."""

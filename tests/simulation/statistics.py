@@ -7,7 +7,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from simulation.datapath import OFPP_ANY
-from simulation.flow_table import Flow, MalformedError, read_match
+from simulation.flow_table import Flow, MalformedError, read_match, with_masks
 from simulation.openflow import packed
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class Statistics:
                         yield number, flow
 
     def _flow_row(self, number: int, flow: Flow) -> bytes:
-        body = packed(flow.match) + flow.instructions
+        match = with_masks(flow.match) if self._switch.capabilities.reports_masks else flow.match
+        body = packed(match) + flow.instructions
         age = self._switch.clock.now - flow.installed
         return (
             _FLOW_STATS.pack(

@@ -174,6 +174,8 @@ class SwitchConnection:
 
     def _handle(self, message: bytes) -> None:
         _, kind, _, xid = HEADER.unpack_from(message)
+        if kind in self._switch.capabilities.silent:
+            return
         handler = self._handlers.get(kind)
         if handler is None:
             if kind not in (HELLO, ERROR, ECHO_REPLY):
@@ -221,7 +223,7 @@ class SwitchConnection:
 
     def _features(self, _: bytes, xid: int) -> None:
         capabilities = 0x4F
-        tables = min(self._switch.capabilities.tables, 255)
+        tables = self._switch.capabilities.reported_tables or min(self._switch.capabilities.tables, 255)
         self.send(FEATURES_REPLY, _FEATURES.pack(self._switch.datapath_id, 0, tables, 0, capabilities, 0), xid)
 
     def _packet_out(self, message: bytes, _: int) -> None:

@@ -19,6 +19,7 @@ from ryu_haslb.switch_test.examination import TRIALS, Findings
 from ryu_haslb.switch_test.trial import Result, ignored
 from ryu_haslb.switch_test.verdicts import Verdict, advice, judge, sentence, serves
 from simulation.flow_table import Flow, read_match
+from simulation.openflow import EXPERIMENTER, METER_MOD, ROLE_REQUEST
 from simulation.packet import ARP_OP, ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
 
 CABLE = (1, 2)
@@ -85,6 +86,13 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"repeats_generation": True}, C.ROLES),
     ({"rejects_generations": True}, C.ROLES),
     ({"flow_mod_lag": 2.0}, C.BARRIERS),
+    ({"silent": frozenset({EXPERIMENTER})}, C.BUNDLES),
+    ({"silent": frozenset({METER_MOD})}, C.METERS),
+    ({"silent": frozenset({ROLE_REQUEST})}, C.ROLES),
+    ({"meter_instruction": False}, C.METERS),
+    ({"matches_reserved_ports": False}, C.TABLE_OUTPUT),
+    ({"normal": "refused", "normal_error": (5, 0)}, C.NORMAL),
+    ({"tables": 4, "reported_tables": 254}, C.LEARNING_TABLES),
 ]
 #: The modes that cannot be used without a capability, and those that are used with less.
 NEEDED = {
