@@ -50,9 +50,9 @@ class Destinations:
         """The virtual server of a rule, and the real server that it leads to; None if that has not been found."""
         return self._found.get(target.key)
 
-    def real_of(self, target: RuleTarget) -> Optional[RealServer]:
-        """The real server that a rule leads to; None if that has not been found."""
-        found = self.find(target)
+    def real_of(self, virtual_address: bytes, actions: bytes) -> Optional[RealServer]:
+        """The real server that a rule with these actions leads to; None if that has not been found."""
+        found = self._found.get((virtual_address, without_chassis(actions)))
         return None if found is None else found[1]
 
     def have_all(self, reals: Iterable[RealServer]) -> bool:

@@ -70,8 +70,8 @@ class RuleForwarding:
         target = self._rules.contested.get(tag)
         if target is None:
             return None
-        server, real = self._destinations.server_of(target), self._destinations.real_of(target)
-        is_kept = server is None or real is None or server.farm.keeps(real)
+        found = self._destinations.find(target)
+        is_kept = found is None or found[0].farm.keeps(found[1])
         if is_kept and self._is_port_up(target):
             self._rules.record_request(tag, 1, now)
             return target.actions

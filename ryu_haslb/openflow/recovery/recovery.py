@@ -195,7 +195,7 @@ class Recovery:
 
     def real_of(self, target: RuleTarget) -> Optional[RealServer]:
         """The real server that a rule leads to; None if that is not known."""
-        return self._destinations.real_of(target)
+        return self._destinations.real_of(target.virtual_address, target.actions)
 
     def recover_if_found(self, tag: int, now: float) -> bool:
         """Recover the session of a pending rule, if it is known to which real server the rule leads."""
@@ -245,7 +245,7 @@ class Recovery:
             session = self._balancer.sessions.by_tag(tag)
             if session is None:
                 self._rules.await_real(tag, target, now)
-            elif not self._is_elsewhere(session, target):
+            elif not self._is_elsewhere(session, target.virtual_address, target.actions):
                 self._rules.forget(tag)
                 self._take_over_begun(tag, target.virtual_address, target.actions, now)
             elif self._rules.has_asked(tag, target, now):
@@ -253,9 +253,11 @@ class Recovery:
             else:
                 self._give_up(tag)
 
-    def _is_elsewhere(self, session: Session, target: RuleTarget) -> bool:
+    def _is_elsewhere(self, session: Session, virtual_address: bytes, actions: bytes) -> bool:
         """Whether a session began at another switch, and at another real server than its rule here leads to."""
-        return session.rule_at != self._datapath_id and self.real_of(target) is not session.real
+        if session.rule_at == self._datapath_id:
+            return False
+        return self._destinations.real_of(virtual_address, actions) is not session.real
 
     def _on_row(self, row: FlowStats, now: float) -> None:
         if not is_session_rule(row):
@@ -299,7 +301,7 @@ class Recovery:
 
     def _contest(self, session: Session, tag: int, virtual_address: bytes, actions: bytes, now: float) -> bool:
         """Keep a rule whose session began elsewhere, if there is room. False: it is not contested."""
-        if not self._is_elsewhere(session, RuleTarget(virtual_address, actions)):
+        if not self._is_elsewhere(session, virtual_address, actions):
             return False
         if self._rules.contest(tag, virtual_address, actions, now):
             self._on_contested(tag)
