@@ -24,7 +24,7 @@ import eventlet.queue
 
 from ryu_haslb import log_buffer, log_limit, stop_deadline
 from ryu_haslb.cluster.configuration_rows import Basis
-from ryu_haslb.cluster.member import RELEASE_TIMEOUT
+from ryu_haslb.cluster.hand_over import HAND_OVER_TIMEOUT, HandOver
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.cluster.switchover_reason import SwitchoverReason
@@ -42,7 +42,7 @@ from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecordError
-from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
@@ -81,10 +81,6 @@ TICK_INTERVAL = 0.02
 FLUSH_INTERVAL = 0.005
 #: Sessions that one step of a tick examines before Registration Requests have their turn.
 MAX_SESSIONS_PER_STEP = 500
-#: Seconds that another member of the cluster has at a stop to take over, when this one has released the lock.
-HAND_OVER_TIMEOUT = 0.8
-#: Seconds that the switches have at a stop to confirm what was sent to them.
-CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
 SHUTDOWN_TIMEOUT = 5.0
 _TIMERS = "timers"
@@ -328,11 +324,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """Let another member of the cluster lead, and serve until it does."""
         if self.member is None or not self.member.resign(SwitchoverReason[name]):
             return
-        with eventlet.Timeout(RELEASE_TIMEOUT, False):
-            while self.member.is_awaiting_switches:
-                eventlet.sleep(TICK_INTERVAL)
-        with eventlet.Timeout(HAND_OVER_TIMEOUT, False):
-            while self.member.is_leading or self.fleet.serves_any or not self.member.has_said_why:
-                eventlet.sleep(TICK_INTERVAL)
+        hand_over = HandOver(self.member, self.fleet)
+        while not hand_over.is_over(time.monotonic()):
+            eventlet.sleep(TICK_INTERVAL)
         if self.member.is_leading:
             LOG.warning("cluster: no other member has taken over within %g s", HAND_OVER_TIMEOUT)

@@ -15,7 +15,7 @@ from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
-from ryu_haslb.openflow.fleet.fleet import Fleet
+from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_tag import UNKEYED
@@ -29,8 +29,6 @@ from simulation.transport import Transport
 TICK_INTERVAL = 0.1
 FLUSH_INTERVAL = 0.005
 MAX_SESSIONS_PER_STEP = 500
-#: Seconds after which a process ends although a switch has not confirmed what was sent to it.
-CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after which a switch that has lost its controller connects again.
 RECONNECT_INTERVAL = 1.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Optional
 
+from ryu_haslb.cluster.hand_over import HandOver
 from ryu_haslb.cluster.health_rows import Clocks
 from ryu_haslb.cluster.member import TICK_INTERVAL as STEP_INTERVAL
 from ryu_haslb.cluster.member import Member
@@ -23,8 +24,6 @@ from simulation.shared_configuration import MemberConfiguration, SharedTexts
 from simulation.switch import SimulatedSwitch
 from simulation.transport import Transport
 
-#: Seconds that another member has at a stop to take over, as in ``app.py``.
-HAND_OVER_TIMEOUT = 10.0
 #: Seconds after which a switch leaves a controller from which nothing comes.
 SWITCH_PROBE_TIMEOUT = 10.0
 #: Seconds between something that comes from the database and the step that reads it.
@@ -85,7 +84,7 @@ class MemberController(Controller):
     def stop(self) -> None:
         """End the process as SIGTERM does: another member takes over first."""
         if self.is_running:
-            self.process.timers.call(self._hand_over, self.clock.now + HAND_OVER_TIMEOUT, self._start_count)
+            self.process.timers.call(self._stop, self._start_count)
 
     def apply(self, text: str) -> None:
         """Apply the configuration that all members share."""
@@ -163,15 +162,20 @@ class MemberController(Controller):
             self.member.step()
             self.process.timers.after(STEP_INTERVAL, self._step, start_count)
 
-    def _hand_over(self, until: float, start_count: int) -> None:
+    def _stop(self, start_count: int) -> None:
+        if self.is_running and start_count == self._start_count:
+            if self.member.resign(SwitchoverReason.SIGTERM):
+                self._go_on_until_over(HandOver(self.member, self.fleet), start_count)
+            else:
+                super().stop()
+
+    def _go_on_until_over(self, hand_over: HandOver, start_count: int) -> None:
         if not self.is_running or start_count != self._start_count:
             return
-        if self.member.is_leading and not self.member.leadership.is_resigning and until > self.clock.now:
-            self.member.resign(SwitchoverReason.SIGTERM)
-        if self.member.is_leading and self.clock.now < until:
-            self.process.timers.after(STEP_INTERVAL, self._hand_over, until, start_count)
-        else:
+        if hand_over.is_over(self.clock.now):
             super().stop()
+        else:
+            self.process.timers.after(STEP_INTERVAL, self._go_on_until_over, hand_over, start_count)
 
     def _resign(self) -> None:
         self.member.resign(SwitchoverReason.SWITCH_ACTIVITY)

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple, Optional
 
+from ryu_haslb.cluster.hand_over import HAND_OVER_TIMEOUT
+from ryu_haslb.cluster.member import RELEASE_TIMEOUT
+from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT
 from simulation.cluster_faults import mend
 from simulation.cluster_invariants import ClusterInvariants
-from simulation.controller import CONFIRMATION_TIMEOUT
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.health_invariants import HealthInvariants
 from simulation.invariants import Invariants
-from simulation.member import HAND_OVER_TIMEOUT
 from simulation.odd_faults import random_odd_faults, random_rivals, random_thefts
 from simulation.ownership_invariants import OwnershipInvariants
 from simulation.parameters import Parameters
@@ -32,7 +33,7 @@ from simulation.world import World
 #: Seconds that a run goes on after the last mobile was switched off, beyond the idle time.
 AFTERMATH = 30.0
 #: Seconds after which a balancer that is being stopped has ended, and can be started again.
-STOP_TIME = HAND_OVER_TIMEOUT + CONFIRMATION_TIMEOUT
+STOP_TIME = RELEASE_TIMEOUT + HAND_OVER_TIMEOUT + CONFIRMATION_TIMEOUT
 #: Every so many seeds one stands for a cluster.
 CLUSTER_PERIOD = 3
 #: From this seed on, worlds have odd switches; those of the seeds before stay what they have always been.

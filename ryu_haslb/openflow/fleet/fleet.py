@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 #: Seconds in which a switch that has lost its connection tries again: the longest pause of Open vSwitch.
 RETURN_TIMEOUT = 8.0
+#: Seconds that the switches have at a stop to confirm what was sent to them.
+CONFIRMATION_TIMEOUT = 2.0
 
 
 class Fleet:

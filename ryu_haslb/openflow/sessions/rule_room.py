@@ -65,8 +65,9 @@ class RuleRoom:
     ``configured``, ``reported`` and ``reportable`` are limits as their sources give them, None if they give none.
     ``held`` are the tags of rules that are on the switch, or on their way to it; None as long as they are not counted.
     ``leaving`` are those whose deletion is on its way. ``is_uncertain``: rules of an earlier run, or of another
-    balancer, may be on the switch that are not among them yet; until they have been recovered no rule is added where
-    there is a limit.
+    balancer, are being read or wait for their real servers, and are not among them yet. Until that is over no rule is
+    added where there is a limit. Rules that were not read before reading was given up do not count: a switch may never
+    report them.
     """
 
     def __init__(self, datapath_id: int, sessions: SessionTable) -> None:
