@@ -31,6 +31,7 @@ from ryu_haslb.openflow.wire.description import Description
 from ryu_haslb.openflow.wire.packet import is_flood_packet_out
 
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
+_BAD_FLAGS = (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_FLAGS)
 #: No such table, or none that rules continue in.
 _BAD_TABLE = (
     (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID),
@@ -94,8 +95,8 @@ class LayoutChoice:
 
     ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
     out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata,
-    ``returns_to_sessions`` whether they may match the ingress port CONTROLLER, ``has_accepted`` whether the switch has
-    accepted standing rules, and ``seen`` what counters have shown.
+    ``returns_to_sessions`` whether they may match the ingress port CONTROLLER, ``has_flags`` whether they may have
+    flags, ``has_accepted`` whether the switch has accepted standing rules, and ``seen`` what counters have shown.
     """
 
     def __init__(self, tables: int, record: Optional[SwitchRecord] = None) -> None:
@@ -107,6 +108,7 @@ class LayoutChoice:
         self.has_session_table = True
         self.has_metadata = True
         self.returns_to_sessions = True
+        self.has_flags = True
         self.has_accepted = False
         self._rejects_normal = False
         self._description = Description()
@@ -160,23 +162,28 @@ class LayoutChoice:
 
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
-        code, switching = (error.type, error.code), self.decision.switching
+        switching = self.decision.switching
         if self._may_be_normal(error) and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
             return True
         if error.type == wire.OFPET_BAD_ACTION and switching is Switching.LEARN and not self.floods_by_ports:
             self.floods_by_ports = True
             return True
+        return self._on_other_rejected(error)
+
+    def _on_other_rejected(self, error: wire.Error) -> bool:
+        """It was not for an action."""
         if self._may_be_return(error) and self.returns_to_sessions:
             self.returns_to_sessions = False
-            return True
-        if error.table == Table.SESSIONS and self.has_session_table and not error.is_table_full:
+        elif (error.type, error.code) == _BAD_FLAGS and self.has_flags:
+            self.has_flags = False
+        elif error.table == Table.SESSIONS and self.has_session_table and not error.is_table_full:
             self.has_session_table = False
-            return True
-        if code in _BAD_TABLE and self.tables > 1:
+        elif (error.type, error.code) in _BAD_TABLE and self.tables > 1:
             self.tables = Table.DESTINATIONS.value if self.tables > Table.DESTINATIONS else 1
-            return True
-        return False
+        else:
+            return False
+        return True
 
     def _may_be_normal(self, error: wire.Error) -> bool:
         """Whether rules are rejected because of output to NORMAL, alone or behind one to CONTROLLER.
@@ -197,8 +204,10 @@ class LayoutChoice:
 
         Some errors do not say it: the switch has accepted output to NORMAL in other rules then.
         """
-        is_unspecific = self.has_accepted and error.type != wire.OFPET_BAD_ACTION and not error.is_table_full
-        if error.type != wire.OFPET_BAD_MATCH and not is_unspecific:
+        is_specific = (
+            error.type == wire.OFPET_BAD_ACTION or error.is_table_full or (error.type, error.code) == _BAD_FLAGS
+        )
+        if error.type != wire.OFPET_BAD_MATCH and (is_specific or not self.has_accepted):
             return False
         self.has_metadata = False
         return True
@@ -215,5 +224,6 @@ class LayoutChoice:
         switching = self.decision.switching
         flood = flood_to(ports) if self.floods_by_ports else Layout().flood
         return Layout(
-            *(switching, self.tables, flood, self.has_session_table, self.has_metadata, self.returns_to_sessions)
+            *(switching, self.tables, flood, self.has_session_table, self.has_metadata),
+            *(self.returns_to_sessions, self.has_flags),
         )

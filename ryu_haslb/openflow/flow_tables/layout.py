@@ -50,7 +50,7 @@ class Layout:
 
     ``has_session_table``: whether table 1 takes rules. ``has_metadata``: whether rules may match metadata.
     ``returns_to_sessions``: whether they may match the ingress port CONTROLLER, as those do that return requests to
-    sessions.
+    sessions. ``has_flags``: whether they may have flags, and so be reported when they are removed.
     """
 
     switching: Switching = Switching.NORMAL
@@ -59,11 +59,16 @@ class Layout:
     has_session_table: bool = True
     has_metadata: bool = True
     returns_to_sessions: bool = True
+    has_flags: bool = True
 
     @property
     def has_sessions(self) -> bool:
         """Whether there is a table for session rules."""
         return self.has_session_table and self.tables > Table.SESSIONS
+
+    def has_table(self, table: Table) -> bool:
+        """Whether the switch may have rules of ours in a table."""
+        return table < self.tables and (table is not Table.SESSIONS or self.has_sessions)
 
     @property
     def is_learning(self) -> bool:
@@ -84,7 +89,9 @@ class Layout:
         """Those of the rules that belong on this switch."""
         for rule in rules:
             is_of_sessions = rule.table is Table.SESSIONS or rule.action is Action.GOTO_SESSIONS
-            if rule.table >= self.tables or (is_of_sessions and not (self.has_sessions and self.returns_to_sessions)):
+            if not self.has_table(rule.table):
+                continue
+            if is_of_sessions and not (self.has_sessions and self.returns_to_sessions):
                 continue
             if rule.purpose in LEARNING_PURPOSES and not self.is_learning:
                 continue

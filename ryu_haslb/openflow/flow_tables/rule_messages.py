@@ -158,15 +158,20 @@ def session_slice_removal(xid: int, number: int, slices: int) -> list[bytes]:
 
 
 def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
-    """Messages that delete our standing rules, all but those that the switch needs to forward at all."""
+    """Messages that delete our standing rules, all but those that the switch needs to forward at all.
+
+    Each names its table: some switches (older ones of CPqD's) reject a deletion from all tables.
+    """
+    purposes = [each for each in Purpose if each not in STAYING_PURPOSES and layout.has_table(PIPELINE[each].table)]
     with_data = MEMORY_PURPOSES | LEARNED_PURPOSES
-    exact = [
-        FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
-        for purpose in Purpose
-        if purpose not in STAYING_PURPOSES | with_data
+    return [
+        (
+            _with_data(purpose)
+            if purpose in with_data
+            else FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, purpose.cookie, _EXACT_COOKIE)
+        ).pack(xid)
+        for purpose in purposes
     ]
-    present = [purpose for purpose in sorted(with_data) if PIPELINE[purpose].table < layout.tables]
-    return exact + [_with_data(purpose).pack(xid) for purpose in present]
 
 
 def learned_removal(xid: int, number: int, slices: int, port: Optional[int] = None) -> list[bytes]:
@@ -199,10 +204,10 @@ def learned_instructions(purpose: Purpose, port: int) -> bytes:
 
 
 def learned_rule(rule: Rule, port: int, idle_timeout: int, command: int, xid: int) -> bytes:
-    """The message that adds a rule of the learning table, or deletes it. The switch reports when it is gone."""
+    """The message that adds a rule of the learning table, or deletes it. The switch reports when its time is over."""
     return FlowMod(
         *(command, rule.table, rule.cookie, _EXACT_COOKIE if command == wire.OFPFC_DELETE_STRICT else 0),
-        *(rule.priority, idle_timeout, wire.OFPFF_SEND_FLOW_REM),
+        *(rule.priority, idle_timeout, wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0),
         match=match(rule.match),
         instructions=b"" if command == wire.OFPFC_DELETE_STRICT else learned_instructions(rule.purpose, port),
     ).pack(xid)
@@ -267,11 +272,15 @@ def _add(  # noqa: PLR0913 - what differs between additions
         table=rule.table,
         cookie=rule.cookie,
         priority=rule.priority,
-        flags=flags if rule.purpose in _UNREPORTED else flags | wire.OFPFF_SEND_FLOW_REM,
+        flags=_flags(rule, flags) if layout.has_flags else 0,
         match=match(rule.match),
         instructions=_instructions(rule, metered, layout),
         hard_timeout=hard_timeout,
     ).pack(xid)
+
+
+def _flags(rule: Rule, further: int) -> int:
+    return further if rule.purpose in _UNREPORTED else further | wire.OFPFF_SEND_FLOW_REM
 
 
 def delivery_actions(rewrites: Mapping[str, wire.Value], port: int, vlan: Optional[int]) -> bytes:

@@ -74,6 +74,7 @@ class LearnedRules:
         self._installing: dict[Key, Entry] = {}
         #: Changes of the next group at most; less than the pace allows after a rejection.
         self._max_changes = MAX_WINDOW
+        self._idle_timeout = AGEING_TIME
         self._outstanding = 0
         self._slices: list[Slice] = []
         self._is_over = False
@@ -151,7 +152,10 @@ class LearnedRules:
         self._installing = dict(installs)
         count = self._outstanding = len(deletions) + 2 * len(installs)
         self._transactions.submit(
-            lambda xid: [*(_deletion(rule, xid) for rule in deletions.values()), *_additions(installs.items(), xid)],
+            lambda xid: [
+                *(_deletion(rule, xid) for rule in deletions.values()),
+                *_additions(installs.items(), self._idle_timeout, xid),
+            ],
             lambda error: self._on_group_concluded(deletions, error),
             lambda took: self._pace.on_confirmed(count, took),
             lambda error: self._on_rejected_late(installs, error),
@@ -168,8 +172,8 @@ class LearnedRules:
         count = len(deletions) + len(installs)
         if error is None:
             self._max_changes = min(2 * self._max_changes, MAX_WINDOW)
-        elif count > 1:
-            self._max_changes = count // 2
+        elif count > 1 or self._rejects_timeouts(error):
+            self._max_changes = max(count // 2, 1)
             self._to_delete = deletions | self._to_delete
             self._to_install = installs | self._to_install
         elif not self._is_over:
@@ -177,6 +181,13 @@ class LearnedRules:
             for key, entry in installs.items():
                 self._on_rejected(key, entry, error)
         self._on_concluded()
+
+    def _rejects_timeouts(self, error: wire.Error) -> bool:
+        """Whether the switch is seen now to reject rules with time-outs: addresses are learned for ever then."""
+        is_new = error.is_about_timeout and bool(self._idle_timeout)
+        if is_new:
+            self._idle_timeout = 0
+        return is_new
 
     def _on_concluded(self) -> None:
         """The switch has confirmed what was sent, or rejects it."""
@@ -200,10 +211,10 @@ def _deletion(rule: Rule, xid: int) -> bytes:
     return rule_messages.learned_rule(rule, 0, AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
 
 
-def _additions(installs: Iterable[tuple[Key, Entry]], xid: int) -> Iterator[bytes]:
+def _additions(installs: Iterable[tuple[Key, Entry]], idle_timeout: int, xid: int) -> Iterator[bytes]:
     for key, entry in installs:
         for rule in (_destination(key, entry), _source(key, entry)):
-            yield rule_messages.learned_rule(rule, entry.port, AGEING_TIME, wire.OFPFC_ADD, xid)
+            yield rule_messages.learned_rule(rule, entry.port, idle_timeout, wire.OFPFC_ADD, xid)
 
 
 def learned_rule(purpose: Purpose, key: Key, entry: Entry) -> Rule:

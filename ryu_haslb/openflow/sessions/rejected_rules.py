@@ -37,11 +37,12 @@ class RejectedRules:
     """What one switch has rejected. ``errors`` counts how often it has rejected a rule, alone or for lack of room.
 
     ``left_out`` are the sessions whose rule was rejected by itself. ``parts`` are those of rejected bundles, the next
-    one first.
+    one first. ``accepts_timeouts``: whether rules may have idle time-outs.
     """
 
     def __init__(self, datapath_id: int, queue: InstallQueue, room: RuleRoom) -> None:
         self.errors = 0
+        self.accepts_timeouts = True
         self.left_out: dict[Session, None] = {}
         self.parts: list[RuleBundle] = []
         self._datapath_id = datapath_id
@@ -64,7 +65,11 @@ class RejectedRules:
         return self._is_full and (self._backoff.must_wait(now) or now < self._uncertain_until)
 
     def on_rejected(self, bundle: RuleBundle, error: wire.Error, now: float) -> None:
-        """Divide a rejected bundle. A single rule that is rejected stays out."""
+        """Divide a rejected bundle. A single rule that is rejected stays out, unless it had a time-out too much."""
+        if error.is_about_timeout and self.accepts_timeouts:
+            self.accepts_timeouts = False
+            self.parts.append(bundle)
+            return
         parts = bundle.divided()
         if parts:
             self.parts += parts
@@ -130,6 +135,7 @@ class RejectedRules:
         """The connection is lost: all pauses end. Returns the parts that were not sent."""
         parts, self.parts = self.parts, []
         self._is_full = self._rejects_late = False
+        self.accepts_timeouts = True
         self._backoff.reset()
         return parts
 

@@ -311,7 +311,7 @@ class SessionRules:
 
     def _send(self, transactions: Transactions, bundle: RuleBundle) -> int:
         is_small = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
-        has_idle_timeout = is_small and not self._table_output.was_rejected
+        has_idle_timeout = is_small and self.rejected.accepts_timeouts and not self._table_output.was_rejected
 
         def build(xid: int) -> list[bytes]:
             deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removes]

@@ -122,6 +122,8 @@ OFPET_METER_MOD_FAILED = 12
 OFPFMFC_UNKNOWN = 0
 OFPFMFC_TABLE_FULL = 1
 OFPFMFC_BAD_TABLE_ID = 2
+OFPFMFC_BAD_TIMEOUT = 5
+OFPFMFC_BAD_FLAGS = 7
 OFPHFC_INCOMPATIBLE = 0
 OFPBAC_BAD_OUT_PORT = 4
 OFPBIC_UNKNOWN_INST = 0
@@ -261,6 +263,11 @@ class Error(NamedTuple):
     def is_table_full(self) -> bool:
         """Whether a flow-mod was rejected because the table has no room for another flow."""
         return (self.type, self.code) == (OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL)
+
+    @property
+    def is_about_timeout(self) -> bool:
+        """Whether a flow-mod was rejected because the switch does not have its time-out, or the report of its end."""
+        return self.type == OFPET_FLOW_MOD_FAILED and self.code in (OFPFMFC_BAD_TIMEOUT, OFPFMFC_BAD_FLAGS)
 
     @property
     def is_about_meter(self) -> bool:

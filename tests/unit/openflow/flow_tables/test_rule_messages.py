@@ -89,7 +89,7 @@ def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
     )
 
 
-def deletion(cookie: int, mask: int = 0xFFFFFFFFFFFFFFFF, table: int = ofproto_v1_3.OFPTT_ALL) -> bytes:
+def deletion(cookie: int, mask: int = 0xFFFFFFFFFFFFFFFF, table: int = 0) -> bytes:
     return packed(
         parser.OFPFlowMod(
             DATAPATH,
@@ -104,21 +104,28 @@ def deletion(cookie: int, mask: int = 0xFFFFFFFFFFFFFFFF, table: int = ofproto_v
     )
 
 
+#: The tables of rules that are not in table 0 (docs/flows.md).
+TABLES = {
+    Purpose.PUNT_SESSION_MISS: 1,
+    Purpose.COPY_REPLY: 2,
+    Purpose.FORWARD_LEARNED: 3,
+    Purpose.KNOWN_SOURCE: 4,
+    Purpose.LEARN_NOTHING: 4,
+    Purpose.LEARN_SOURCE: 4,
+}
+
+
 def removals() -> Iterator[bytes]:
     """All standing rules but those by which the switch forwards. Some have data in bits 32 to 55; a tag sets bit 57."""
     staying = {Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED}
-    tables = {
-        Purpose.TAG_KEY: 0,
-        Purpose.FORWARD_LEARNED: 3,
-        Purpose.KNOWN_SOURCE: 4,
-        Purpose.LEARN_NOTHING: 4,
-        Purpose.IGNORES_NORMAL: 0,
+    with_data = {
+        *(Purpose.TAG_KEY, Purpose.IGNORES_NORMAL),
+        *(Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE, Purpose.LEARN_NOTHING),
     }
     for purpose in Purpose:
-        if purpose not in staying | tables.keys():
-            yield deletion(purpose << COOKIE_MARK_BITS | 0x51B7)
-    for purpose, table in tables.items():
-        yield deletion(purpose << COOKIE_MARK_BITS | 0x51B7, 0xFF000000FFFFFFFF, table=table)
+        if purpose not in staying:
+            mask = 0xFF000000FFFFFFFF if purpose in with_data else 0xFFFFFFFFFFFFFFFF
+            yield deletion(purpose << COOKIE_MARK_BITS | 0x51B7, mask, TABLES.get(purpose, 0))
 
 
 @pytest.mark.parametrize("metered", [False, True])
