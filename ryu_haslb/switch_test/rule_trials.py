@@ -167,8 +167,8 @@ def flow_statistics(bench: Bench) -> Script[Outcome]:
     failure = yield from install(rules)
     if failure is not None:
         return failure
-    marked = yield from rules_with(wire.OFPTT_ALL, TEST_MARK, TEST_MARK_MASK)
-    one = yield from rules_with(wire.OFPTT_ALL, rules[1].cookie, EXACT_COOKIE)
+    marked = yield from rules_with(0, TEST_MARK, TEST_MARK_MASK)
+    one = yield from rules_with(0, rules[1].cookie, EXACT_COOKIE)
     yield from remove(rules)
     if {each.cookie for each in rules} - {each.cookie for each in marked}:
         return ignored(f"{len(marked)} of {len(rules)} rules are reported")
@@ -191,7 +191,7 @@ def cookie_deletion(bench: Bench) -> Script[Outcome]:
     if failure is not None:
         return failure
     covering = match({"eth_src": TEST_SOURCE})
-    order = FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, deleted.cookie, EXACT_COOKIE, match=covering)
+    order = FlowMod(wire.OFPFC_DELETE, 0, deleted.cookie, EXACT_COOKIE, match=covering)
     answer = yield Exchange(lambda xid: [order.pack(xid)])
     label = bench.label()
     left = yield from present(bench, [kept, deleted], [datagram(label), arp_request(label)], label)

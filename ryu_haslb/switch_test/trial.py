@@ -146,7 +146,7 @@ def present(bench: Bench, rules: Sequence[FlowMod], frames: Sequence[bytes], lab
         MalformedMessage: no packet can be sent, and the switch does not report its rules.
     """
     if not bench.can_enter_tables:
-        reported = yield from rules_with(wire.OFPTT_ALL, TEST_MARK, TEST_MARK_MASK)
+        reported = yield from rules_with(0, TEST_MARK, TEST_MARK_MASK)
         return {each.cookie for each in reported}
     found: set[int] = set()
     for _ in range(ATTEMPTS):

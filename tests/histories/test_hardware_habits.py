@@ -48,6 +48,15 @@ HABITS: dict[str, dict[str, Any]] = {
     "metadata is rejected without a reason": {
         "habits": (("rejected_matches", frozenset({METADATA})), ("match_error", (5, 0)))
     },
+    "everything that is optional is rejected": {
+        "habits": (
+            ("rejected", frozenset({EXPERIMENTER, METER_MOD, ROLE_REQUEST, SET_CONFIG, GET_ASYNC_REQUEST, SET_ASYNC})),
+        )
+    },
+    "rules are not modified": {"normal": "refused", "tables": 64, "habits": (("modifies", False),)},
+    "each table by itself": {"habits": (("deletes_from_all", False), ("reports_all", False))},
+    "rules have no time-outs": {"normal": "refused", "tables": 64, "habits": (("accepts_timeouts", False),)},
+    "rules have no flags": {"normal": "refused", "tables": 64, "habits": (("accepts_flags", False),)},
     "more tables are reported than take rules": {"normal": "refused", "habits": (("reported_tables", 254),)},
     "matches are reported with masks": {"habits": (("reports_masks", True),)},
     "rules act 3 s behind the barrier reply": {"habits": (("flow_mod_lag", 3.0),), "normal": "refused", "tables": 64},

@@ -191,7 +191,7 @@ NEVER_DRAWN = {
     *("endless_multiparts", "rejects_barriers", "max_outputs"),
     # What switches do that take part of OpenFlow for granted, or leave it out (test_hardware_habits.py).
     *("silent", "meter_instruction", "matches_reserved_ports", "normal_error", "match_error", "reported_tables"),
-    "reports_masks",
+    *("reports_masks", "rejected", "modifies", "deletes_from_all", "reports_all", "accepts_timeouts", "accepts_flags"),
     # What Open vSwitch 2.15 does, which tests of its meters have, and BOFUSS and Lagopus (test_known_makes.py).
     "full_meters",
     *("metadata", "stepping_meters", "relayed", "rejects_generations", "repeats_generation", "demotes_master"),

@@ -95,6 +95,16 @@ class Capabilities:
     checks_ports: bool = False
     #: Types of messages that have no effect, and no reply or error either.
     silent: frozenset[int] = frozenset()
+    #: Types of messages that are rejected as unknown.
+    rejected: frozenset[int] = frozenset()
+    #: Whether rules can be modified; if not, the messages that would do it have no effect.
+    modifies: bool = True
+    #: Whether a flow-mod may delete from all tables at once, and a request may ask for the rules of all.
+    deletes_from_all: bool = True
+    reports_all: bool = True
+    #: Whether rules may have time-outs, and flags.
+    accepts_timeouts: bool = True
+    accepts_flags: bool = True
     #: Whether rules may have an instruction for a meter.
     meter_instruction: bool = True
     #: Whether rules may match the reserved ports, CONTROLLER among them, as the ingress port.

@@ -57,6 +57,15 @@ class FlowMods:
         cookie, mask, table, command, idle, hard, priority, _, out_port, _, flags = _FLOW_MOD.unpack_from(message)
         match, offset = read_match(message, 48)
         match = self._compared(match)
+        capabilities = self._switch.capabilities
+        if command in (1, 2) and not capabilities.modifies:
+            return
+        if table == 0xFF and not capabilities.deletes_from_all:
+            raise MalformedError(5, 2)  # OFPFMFC_BAD_TABLE_ID
+        if (idle or hard) and not capabilities.accepts_timeouts:
+            raise MalformedError(5, 5)  # OFPFMFC_BAD_TIMEOUT
+        if flags and not capabilities.accepts_flags:
+            raise MalformedError(5, 7)  # OFPFMFC_BAD_FLAGS
         if command in (0, 1, 2):
             found, now = self._read_instructions(table, message[offset:]), self._switch.clock.now
             rule = (found.raw, found.goto, found.meter, found.actions)

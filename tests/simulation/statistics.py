@@ -83,6 +83,8 @@ class Statistics:
         """The rules that a request asks for, and their tables."""
         wanted, cookie, mask = message[16], int.from_bytes(message[32:40], "big"), int.from_bytes(message[40:48], "big")
         out_port = int.from_bytes(message[20:24], "big")
+        if wanted == 0xFF and not self._switch.capabilities.reports_all:
+            raise MalformedError(1, 9)  # OFPBRC_BAD_TABLE_ID
         if not self._switch.capabilities.flow_statistics_by_cookie:
             mask = 0
         match, _ = read_match(message, 48)

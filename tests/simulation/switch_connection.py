@@ -176,7 +176,7 @@ class SwitchConnection:
         _, kind, _, xid = HEADER.unpack_from(message)
         if kind in self._switch.capabilities.silent:
             return
-        handler = self._handlers.get(kind)
+        handler = None if kind in self._switch.capabilities.rejected else self._handlers.get(kind)
         if handler is None:
             if kind not in (HELLO, ERROR, ECHO_REPLY):
                 self._refuse(message, (1, 1))  # OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE

@@ -93,6 +93,7 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"matches_reserved_ports": False}, C.TABLE_OUTPUT),
     ({"normal": "refused", "normal_error": (5, 0)}, C.NORMAL),
     ({"tables": 4, "reported_tables": 254}, C.LEARNING_TABLES),
+    ({"accepts_timeouts": False}, C.IDLE_TIMEOUT),
 ]
 #: The modes that cannot be used without a capability, and those that are used with less.
 NEEDED = {
