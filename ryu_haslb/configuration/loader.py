@@ -52,6 +52,13 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
 
 
+def require_file(path: str) -> None:
+    """Raises: ConfigurationError if a path names something else than a regular file: opening a pipe would stop the
+    balancer. A path that names nothing is left to :func:`load`."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
+
+
 def load(path: Union[str, os.PathLike[str]], base: Optional[Configuration] = None) -> Loaded:
     """Load a configuration file: YAML if its name ends in .yaml or .yml, the language of IOS otherwise.
 

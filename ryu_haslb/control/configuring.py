@@ -6,7 +6,6 @@ diagnostics); each caller words them in its own way.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import Callable, Optional
@@ -14,6 +13,7 @@ from typing import Callable, Optional
 import eventlet
 import eventlet.semaphore
 
+from ryu_haslb.configuration.loader import require_file
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.change_log import log_applied
 from ryu_haslb.control.operations import Application, clear_sessions
@@ -21,7 +21,7 @@ from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identi
 from ryu_haslb.control.reader_process import read_aside
 from ryu_haslb.control.reading import Job, Outcome
 from ryu_haslb.control.rollback import SOURCE
-from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.language.diagnostics import Diagnostic
 from ryu_haslb.show.state_history import Kind
 from ryu_haslb.slb.session_filter import SessionFilter
 
@@ -57,13 +57,13 @@ def apply_file(
 
     Raises: ConfigurationError if the file cannot be read or has an error, PlanChangedError; then nothing changes.
     """
-    _check_file(path)
+    require_file(path)
     return _apply(application, lambda before: Job(path, before, is_merged=is_merged), by, plan)
 
 
 def plan_file(application: Application, path: str, *, is_merged: bool = False) -> Change:
     """What :func:`apply_file` would change. Raises: ConfigurationError."""
-    _check_file(path)
+    require_file(path)
     outcome = read_aside(Job(path, application.sources.configuration, is_merged=is_merged))
     return _change_of(application, outcome)
 
@@ -107,11 +107,6 @@ def roll_back(application: Application, now: Callable[[], float]) -> Change:
     finally:
         application.rollback.end(succeeded, now())
     return change
-
-
-def _check_file(path: str) -> None:
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would stop the whole process
-        raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
 
 
 def _apply(

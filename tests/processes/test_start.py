@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -26,12 +27,24 @@ def test_an_openflow_port_that_is_taken_ends_the_process(tmp_path: Path) -> None
     assert "Traceback" not in log
 
 
+def test_a_pipe_in_the_place_of_the_configuration_ends_the_process(tmp_path: Path) -> None:
+    """Opening it would wait for another process to write."""
+    path = tmp_path / "pipe.ios"
+    os.mkfifo(path)
+    with balancer_process(tmp_path, "", free_port(), HASLB_CONFIG=str(path)) as process:
+        _, log = process.communicate()
+    assert process.returncode == 1
+    assert f"{path}: not a regular file; expected a file" in log
+    assert "Traceback" not in log
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
         (["--ctl-cert", "{path}"], "--ctl-privkey is missing; TLS needs --ctl-privkey and --ctl-cert"),
         (["--ctl-privkey", "{key}"], "--ctl-cert is missing; TLS needs --ctl-privkey and --ctl-cert"),
         (["--ca-certs", "{path}"], "--ctl-privkey is missing; TLS needs --ctl-privkey and --ctl-cert"),
+        (["--ctl-privkey", "{key}", "--ctl-cert", "{pipe}"], "--ctl-cert {pipe}: not a regular file; expected a file"),
         (["--ctl-privkey", "/nowhere", "--ctl-cert", "{path}"], "--ctl-privkey /nowhere: cannot be read: No such file"),
         (
             ["--ctl-privkey", "{key}", "--ctl-cert", "{path}", "--ofp-tcp-listen-port", "{port}"],
@@ -45,12 +58,14 @@ def test_an_openflow_port_that_is_taken_ends_the_process(tmp_path: Path) -> None
 )
 def test_tls_that_cannot_be_had_ends_the_process_at_the_start(tmp_path: Path, options: list[str], problem: str) -> None:
     own = Authority(tmp_path / "authority").issue("controller")
-    values = {"path": own.path, "key": own.key, "port": free_port()}
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    values = {"path": own.path, "key": own.key, "port": free_port(), "pipe": pipe}
     words = ["--ofp-listen-host", "127.0.0.1", *(each.format(**values) for each in options)]
     with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", 0, options=words) as process:
         _, log = process.communicate()
     assert process.returncode == 1
-    assert f"ryu_haslb: {problem}" in log
+    assert f"ryu_haslb: {problem.format(**values)}" in log
     assert "Traceback" not in log
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ def server_context(key: str, certificate: str, authorities: Optional[str]) -> ss
 
 
 def _require_readable(option: str, path: str) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe must not stop the start
+        raise TlsSettingError(f"{option} {path}: not a regular file; expected a file")
     try:
         with open(path, "rb") as file:
             file.read(1)

@@ -96,7 +96,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_stops_its_reader_alone(
 ) -> None:
     path = tmp_path / "file.ios"
     os.mkfifo(path)
-    monkeypatch.setattr(configuring, "_check_file", lambda _: None)
+    monkeypatch.setattr(configuring, "require_file", lambda _: None)
     monkeypatch.setattr(reader_process, "READER_TIMEOUT", 2.0)
     turns = Turns()
     with pytest.raises(ConfigurationError, match="takes more than 2 s"):
