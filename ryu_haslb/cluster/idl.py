@@ -16,6 +16,7 @@ from ovs.stream import Stream
 
 from ryu_haslb.cluster import json_stream
 from ryu_haslb.cluster.json_stream import MAX_SCHEMA_SIZE
+from ryu_haslb.cluster.rows import shown
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.errors import HaslbError
@@ -37,6 +38,8 @@ MAX_ROWS: dict[str, int] = {
     name: table["maxRows"] for name, table in json.loads(SCHEMA.read_text())["tables"].items() if "maxRows" in table
 }
 MAX_ROWS["Database"] = 64
+#: Characters that are logged of why a message cannot be processed.
+_MAX_SHOWN = 200
 #: Stands for the last transaction that a member has seen, if it has seen none.
 _NO_TRANSACTION = str(uuid.UUID(int=0))
 
@@ -105,8 +108,12 @@ class FollowingIdl(Idl):  # type: ignore[misc]
             return self._run()
         except RefusedUpdateError as error:
             LOG.error("cluster: the database's server sends %s; connecting anew", error)
-        except Exception:
-            LOG.exception("cluster: a message of the database's server cannot be processed; connecting anew")
+        except Exception as error:
+            LOG.error(
+                "cluster: a message of the database's server cannot be processed (%s: %s); connecting anew",
+                *(type(error).__name__, shown(error, _MAX_SHOWN)),
+            )
+            LOG.debug("cluster: where processing it failed", exc_info=True)
         finally:
             self.is_running = False
         self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, Optional
@@ -103,7 +104,10 @@ def test_a_message_that_cannot_be_processed_does_not_end_the_process(
     assert server.idl.run()
     assert reconnected == [True]
     assert not any(character in "123456789abcdef" for character in server.idl.last_id), "all is read anew"
-    assert "connecting anew" in caplog.text
+    (line,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+    assert line.startswith("cluster: a message of the database's server cannot be processed (IndexError: ")
+    assert line.endswith("; connecting anew")
+    assert not any(record.exc_info for record in caplog.records if record.levelno >= logging.WARNING)
 
 
 def described_by_server(idl: FollowingIdl) -> dict[str, Any]:
