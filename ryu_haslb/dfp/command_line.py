@@ -15,9 +15,9 @@ from ipaddress import IPv4Address
 from typing import Callable, Optional
 
 from ryu_haslb import log_limit, product
+from ryu_haslb.dfp.agent_server import DEFAULT_INTERVAL, DfpAgentServer
 from ryu_haslb.dfp.measurement import HomeAgentWeight, read_path, run_command
 from ryu_haslb.dfp.security import check_password
-from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
 
 DEFAULT_PORT = 500

@@ -15,9 +15,9 @@ import pytest
 
 from ryu_haslb import log_limit
 from ryu_haslb.dfp.command_line import EXAMPLES, main
+from ryu_haslb.dfp.agent_server import DfpAgentServer
 from ryu_haslb.dfp.messages import PreferenceInformation, decode
 from ryu_haslb.dfp.security import KeyRing
-from ryu_haslb.dfp.server import DfpAgentServer
 
 TIMEOUT = 20
 COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.dfp.command_line import main; sys.exit(main())"]
