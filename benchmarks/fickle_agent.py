@@ -6,7 +6,7 @@ import asyncio
 import time
 from itertools import cycle
 
-from ryu_haslb.dfp.server import DfpAgentServer
+from ryu_haslb.dfp.agent_server import DfpAgentServer
 
 PORT = 500
 INTERVAL = 0.2

@@ -27,7 +27,7 @@ from ryu_haslb.control import configuring, operations
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
-from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.steering import steer
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.show.sources import Sources

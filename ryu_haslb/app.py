@@ -36,8 +36,8 @@ from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.cluster_rollback import ClusterRollback
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.rollback import Rollback
-from ryu_haslb.dfp.connections import DfpConnections
-from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.agent_connection import SetWeight
+from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors

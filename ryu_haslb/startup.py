@@ -19,7 +19,7 @@ from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.settings import ClusterSettingError, cluster_settings
 from ryu_haslb.configuration.loader import load, require_file
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import commands
+from ryu_haslb.control import execution
 from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.control.server import ControlServer
@@ -209,8 +209,8 @@ def open_control_server(application: Application) -> Optional[ControlServer]:
     try:
         return ControlServer(
             path,
-            lambda words: commands.execute(application, words),
-            lambda words: commands.execute(application, words, is_root=True),
+            lambda words: execution.execute(application, words),
+            lambda words: execution.execute(application, words, is_root=True),
         )
     except OSError as error:
         problem = f"cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"

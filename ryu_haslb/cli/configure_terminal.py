@@ -7,7 +7,7 @@ from typing import Optional, TypeVar
 
 from ryu_haslb.cli.next_words import Offers
 from ryu_haslb.configuration.ios.blocks import END, EXIT, ConfigurationMode
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.ios.lines import OpenTextError, read_lines, split_line
 from ryu_haslb.language.grammar import CommandError, expected, match
 

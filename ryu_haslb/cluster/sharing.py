@@ -12,7 +12,7 @@ from ryu_haslb.cluster.neighbour_rows import LOST_NEIGHBOUR, NEIGHBOUR, Places, 
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Columns
 from ryu_haslb.cluster.weight_rows import WEIGHT, weight_rows, weights_of
-from ryu_haslb.dfp.agents import DfpAgents
+from ryu_haslb.dfp.configured_agents import DfpAgents
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT
 from ryu_haslb.slb.balancer import Balancer

@@ -24,7 +24,7 @@ class Events(NamedTuple):
     text: Callable[[EventRow], Iterator[str]]
 
 
-#: A report, events, or lines of text; None among the lines is a pause, as in :class:`.commands.Output`.
+#: A report, events, or lines of text; None among the lines is a pause, as in :class:`.execution.Output`.
 Result = Union[Report[Any], Events, Iterator[str], Iterator[Optional[str]]]
 Words = Match[Executor]
 #: Carries a command out. Raises: HaslbError, for example RefusedError or CharonError; its text is the answer.

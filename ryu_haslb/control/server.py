@@ -23,7 +23,7 @@ import eventlet.semaphore
 from eventlet.green import socket as green_socket
 
 from ryu_haslb.accepting import Acceptor
-from ryu_haslb.control.commands import Output
+from ryu_haslb.control.execution import Output
 from ryu_haslb.control.listener import ControlListener, process_of, user_of
 from ryu_haslb.control.protocol import (
     END_MARK,

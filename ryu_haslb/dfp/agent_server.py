@@ -10,8 +10,8 @@ from collections.abc import Collection
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
-from ryu_haslb.dfp.agent import Action, ManagerConnection
 from ryu_haslb.dfp.channel import Send
+from ryu_haslb.dfp.manager_connection import Action, ManagerConnection
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP, HostPreference, Load, require_range
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT

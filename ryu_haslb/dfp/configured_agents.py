@@ -1,7 +1,7 @@
 """All configured DFP agents: their connections, and the weights that they have reported. No I/O.
 
-A connection is a :class:`Link`: it decides by the state machine of :mod:`.manager` and carries out the actions over its
-transport; :mod:`.connections` has the one over TCP.
+A connection is a :class:`Link`: it decides by the state machine of :mod:`.agent_connection` and carries out the actions
+over its transport; :mod:`.manager_sockets` has the one over TCP.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
+from ryu_haslb.dfp.agent_connection import Action, AgentConnection, Connect, SetWeight
 from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
 from ryu_haslb.dfp.weight_table import AgentAddress, WeightRow, WeightTable

@@ -13,9 +13,9 @@ from typing import Any
 import eventlet
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
-from ryu_haslb.dfp.agents import DfpAgents, Link, WeightsChanged
+from ryu_haslb.dfp.agent_connection import Connect, State
 from ryu_haslb.dfp.channel import Counters
-from ryu_haslb.dfp.manager import Connect, State
+from ryu_haslb.dfp.configured_agents import DfpAgents, Link, WeightsChanged
 
 LOG = logging.getLogger(__name__)
 

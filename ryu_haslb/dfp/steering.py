@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 from typing import Optional
 
-from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.agent_connection import SetWeight
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, ANY_PORT, ANY_PROTOCOL, UDP
 from ryu_haslb.dfp.weight_table import Server, WeightTable
 from ryu_haslb.slb.real import RealServer

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Annotated, TypedDict
 
-from ryu_haslb.dfp.manager import State
+from ryu_haslb.dfp.agent_connection import State
 from ryu_haslb.show.column_types import Address, AddressAndPort, AnyPort, Count, Port, Seconds, Values, Weight
 from ryu_haslb.show.report import Report, Text, as_lines, as_table
 from ryu_haslb.show.sources import Sources

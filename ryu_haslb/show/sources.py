@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.dfp.agents import DfpAgents
+from ryu_haslb.dfp.configured_agents import DfpAgents
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.slb.balancer import Balancer

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-from ryu_haslb.dfp.manager import State
+from ryu_haslb.dfp.agent_connection import State
 from ryu_haslb.log_limit import Bucket
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.sources import Sources

@@ -7,7 +7,7 @@ from enum import Enum
 from math import inf
 from typing import Final, NamedTuple, Optional
 
-from ryu_haslb.slb.ranking import Counted, Ranking
+from ryu_haslb.slb.count_ranking import Counted, Ranking
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session_tag import RECOVERED, cookie_of
 from ryu_haslb.slb.virtual_server import VirtualServer

@@ -19,7 +19,7 @@ nothing. So the number of sessions is limited, and those go first that have show
 Below the limit no session has to go, so a lone PDSN, whose mobiles all have its address, may fill the whole table. At
 the limit the unconfirmed part of the table is divided among the clients by max-min fairness: a client that has fewer
 sessions than the one with the most loses none, and a client that floods displaces its own. "The most" is exact up to a
-factor of two (:mod:`.ranking`). Source addresses can be forged in any number. Beyond :data:`MAX_CLIENTS` with
+factor of two (:mod:`.count_ranking`). Source addresses can be forged in any number. Beyond :data:`MAX_CLIENTS` with
 unconfirmed sessions, the others share what one client may have.
 
 Where ``maxconns`` of a farm's real servers is the limit, only sessions at these real servers help
@@ -41,7 +41,7 @@ from itertools import islice
 from typing import Final, Optional
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
-from ryu_haslb.slb.ranking import Ranking
+from ryu_haslb.slb.count_ranking import Ranking
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import ClientShare, Session, SessionQueue
 

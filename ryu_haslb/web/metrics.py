@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from ryu_haslb import __version__, build
 from ryu_haslb.cluster.election import MemberState
-from ryu_haslb.dfp.manager import State
+from ryu_haslb.dfp.agent_connection import State
 from ryu_haslb.openflow.capabilities.capabilities import IN_SERVICE
 from ryu_haslb.openflow.neighbours.places import PlaceState
 from ryu_haslb.openflow.roles.arbiter import Role

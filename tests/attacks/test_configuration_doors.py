@@ -14,7 +14,7 @@ from ryu_haslb.configuration.ios.password import encrypt
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.loader import MAX_FILE_SIZE
 from ryu_haslb.configuration.yaml.writer import write_yaml
-from ryu_haslb.control import commands, configuring, reloading
+from ryu_haslb.control import configuring, execution, reloading
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.log_limit import LogFilter
 
@@ -79,7 +79,7 @@ def require_no_secret(text: str) -> None:
 def run(application: Application, *words: str) -> str:
     """What a command answers to root, errors included."""
     try:
-        return "\n".join(line for line in commands.execute(application, words, True).lines if line is not None)
+        return "\n".join(line for line in execution.execute(application, words, True).lines if line is not None)
     except Exception as error:
         return str(error)
 

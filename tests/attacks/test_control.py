@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ryu_haslb.control.commands import Output
+from ryu_haslb.control.execution import Output
 from ryu_haslb.control.protocol import Request
 from ryu_haslb.control.server import MAX_RUNNING_COMMANDS, ControlServer
 

@@ -13,11 +13,11 @@ from typing import Callable
 
 import pytest
 
-from ryu_haslb.dfp import server as server_module
+from ryu_haslb.dfp import agent_server
+from ryu_haslb.dfp.agent_server import MAX_MANAGERS, MAX_STRANGERS, READ_SIZE, DfpAgentServer
 from ryu_haslb.dfp.framing import MAX_MESSAGE_LENGTH
 from ryu_haslb.dfp.messages import BindIdRequest, DfpParameters, PreferenceInformation, encode
 from ryu_haslb.dfp.security import KeyRing
-from ryu_haslb.dfp.server import MAX_MANAGERS, MAX_STRANGERS, READ_SIZE, DfpAgentServer
 from ryu_haslb.dfp.tlv import KeepAlive
 
 PASSWORD = "cisco"
@@ -97,7 +97,7 @@ def test_without_a_password_a_stranger_pushes_out_his_own_connections() -> None:
 
 @pytest.mark.parametrize("password", ["", PASSWORD])
 def test_a_connection_that_says_nothing_valid_is_closed(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "INTRODUCTION_TIMEOUT", 0.05)
+    monkeypatch.setattr(agent_server, "INTRODUCTION_TIMEOUT", 0.05)
 
     async def test(server: DfpAgentServer) -> None:
         unsigned = HELLO if password else encode(PreferenceInformation(()))[:4]
@@ -113,7 +113,7 @@ def test_a_connection_that_says_nothing_valid_is_closed(password: str, monkeypat
 
 def test_a_manager_that_has_proved_the_key_may_be_silent_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has nothing more to send (draft-eck-dfp-01, section 7.2). The time is enough for it to prove the key."""
-    monkeypatch.setattr(server_module, "INTRODUCTION_TIMEOUT", 2.0)
+    monkeypatch.setattr(agent_server, "INTRODUCTION_TIMEOUT", 2.0)
 
     async def test(server: DfpAgentServer) -> None:
         keys = KeyRing(PASSWORD)
@@ -145,7 +145,7 @@ def test_who_repeats_what_a_manager_has_signed_is_not_heard_from_another_address
 @pytest.mark.parametrize("message", [HELLO, encode(BindIdRequest())])
 def test_a_flood_is_read_slowly(message: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much comes, a connection is read once in an interval: here, before the end of the test."""
-    monkeypatch.setattr(server_module, "READ_INTERVAL", 2 * LIMIT)
+    monkeypatch.setattr(agent_server, "READ_INTERVAL", 2 * LIMIT)
 
     async def test(server: DfpAgentServer) -> None:
         flooding = [await connect(server, message * 10_000) for _ in range(MAX_STRANGERS)]

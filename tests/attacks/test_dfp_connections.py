@@ -11,8 +11,8 @@ import eventlet
 import pytest
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
-from ryu_haslb.dfp.connections import DfpConnections, SocketLink
-from ryu_haslb.dfp.manager import MAX_SERVERS, State
+from ryu_haslb.dfp.agent_connection import MAX_SERVERS, State
+from ryu_haslb.dfp.manager_sockets import DfpConnections, SocketLink
 from ryu_haslb.dfp.messages import PreferenceInformation, encode
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
 

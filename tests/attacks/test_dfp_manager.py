@@ -14,10 +14,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
-from ryu_haslb.dfp.agents import DfpAgents, Link
-from ryu_haslb.dfp.channel import Close
-from ryu_haslb.dfp.framing import MAX_MESSAGE_LENGTH
-from ryu_haslb.dfp.manager import (
+from ryu_haslb.dfp.agent_connection import (
     MAX_SERVERS,
     MAX_SERVERS_OF_ADDRESS,
     AgentConnection,
@@ -26,6 +23,9 @@ from ryu_haslb.dfp.manager import (
     State,
     WithdrawWeights,
 )
+from ryu_haslb.dfp.channel import Close
+from ryu_haslb.dfp.configured_agents import DfpAgents, Link
+from ryu_haslb.dfp.framing import MAX_MESSAGE_LENGTH
 from ryu_haslb.dfp.messages import HEADER, DfpParameters, PreferenceInformation, ServerState, encode
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import MAX_HOSTS, UDP, HostPreference, KeepAlive, Load

@@ -25,7 +25,7 @@ from process_size import descriptors, open_files, resident
 from haslb_lab.node import control
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.dfp.manager import AgentConnection, SetWeight
+from ryu_haslb.dfp.agent_connection import AgentConnection, SetWeight
 from ryu_haslb.dfp.security import KeyRing
 
 CASES = int(os.environ.get("HASLB_ATTACK_CASES", "30"))

@@ -23,7 +23,7 @@ from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import DfpManager
 from ryu_haslb.configuration.yaml.reader import read_yaml
-from ryu_haslb.control import commands
+from ryu_haslb.control import execution
 from ryu_haslb.control.listener import user_of
 from ryu_haslb.control.protocol import SEPARATOR, Request
 from ryu_haslb.control.server import ControlServer
@@ -43,7 +43,7 @@ def with_secrets() -> Application:
 
 
 def run(application: Application, *words: str, is_root: bool = False) -> str:
-    lines = commands.execute(application, words, is_root).lines
+    lines = execution.execute(application, words, is_root).lines
     return "\n".join(line for line in lines if line is not None)
 
 
@@ -201,7 +201,7 @@ def test_only_root_is_served_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: 1234)
 
     def answer(text: str) -> Any:
-        return lambda words: commands.Output(iter([text]))
+        return lambda words: execution.Output(iter([text]))
 
     with control(tmp_path, execute=answer("as owner"), execute_for_root=answer("as root")) as served:
         for user, text in ((1234, b"as owner\n"), (0, b"as root\n")):
@@ -211,7 +211,7 @@ def test_only_root_is_served_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_command_that_fails_is_logged_without_its_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(words: object) -> commands.Output:
+    def fail(words: object) -> execution.Output:
         raise ZeroDivisionError
 
     request = Request(f"config 'ip slb dfp password 0 {PASSWORD}'".encode(), False)

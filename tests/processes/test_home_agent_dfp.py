@@ -18,8 +18,8 @@ from node_processes import HOME_AGENT, PROGRAM_TIMEOUT, Lab
 
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.dfp.agent_connection import AgentConnection, SetWeight
 from ryu_haslb.dfp.channel import Send
-from ryu_haslb.dfp.manager import AgentConnection, SetWeight
 from ryu_haslb.dfp.security import KeyRing
 
 

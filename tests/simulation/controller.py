@@ -12,8 +12,8 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
-from ryu_haslb.dfp.agents import DfpAgents
-from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.agent_connection import SetWeight
+from ryu_haslb.dfp.configured_agents import DfpAgents
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH

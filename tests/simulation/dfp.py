@@ -7,11 +7,11 @@ from ipaddress import IPv4Address
 from typing import Union
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.dfp import agent as agent_side
-from ryu_haslb.dfp.agent import ManagerConnection
-from ryu_haslb.dfp.agents import DfpAgents, Link
+from ryu_haslb.dfp import manager_connection as agent_side
+from ryu_haslb.dfp.agent_connection import Connect
 from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import Connect
+from ryu_haslb.dfp.configured_agents import DfpAgents, Link
+from ryu_haslb.dfp.manager_connection import ManagerConnection
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP, HostPreference, Load
 from ryu_haslb.dfp.weight import HomeAgentLoad, dfp_weight

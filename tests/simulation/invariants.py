@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ryu_haslb.dfp.manager import State as DfpState
+from ryu_haslb.dfp.agent_connection import State as DfpState
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS, tag_of
 from simulation.drain_invariant import DrainInvariant
 from simulation.failure_invariant import FailureInvariant

@@ -14,7 +14,7 @@ from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 from ryu_haslb.configuration.ios.writer import write_configuration
-from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.agent_connection import SetWeight
 from ryu_haslb.dfp.steering import steer
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from simulation.controller import Controller

@@ -19,10 +19,10 @@ from farm_builder import Bench
 
 from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
-from ryu_haslb.control import commands
+from ryu_haslb.control import execution
 from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
-from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
@@ -98,7 +98,7 @@ def main() -> None:
     from ryu_haslb.control.server import ControlServer  # noqa: PLC0415
 
     application = Application(int(sys.argv[2]))
-    server = ControlServer(sys.argv[1], lambda words: commands.execute(application, words))
+    server = ControlServer(sys.argv[1], lambda words: execution.execute(application, words))
     eventlet.spawn(server.serve)
     print("ready", flush=True)
     while tpool.execute(sys.stdin.readline):

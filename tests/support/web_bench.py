@@ -22,7 +22,7 @@ from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
-from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.switch import Switch

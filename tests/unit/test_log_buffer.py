@@ -10,7 +10,7 @@ import pytest
 from control_process import Application
 
 from ryu_haslb import log_buffer
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.log_buffer import MAX_RECORD_LENGTH, MAX_RECORDS, LogBuffer
 from ryu_haslb.show import state_log
 from ryu_haslb.show.log import log

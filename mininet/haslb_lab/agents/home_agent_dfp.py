@@ -17,8 +17,8 @@ import psutil
 from haslb_lab.agents.home_agent_registrations import Registrations
 from haslb_lab.errors import ProgramError
 from ryu_haslb.configuration.home_agent_model import DfpAgentService
+from ryu_haslb.dfp.agent_server import DfpAgentServer
 from ryu_haslb.dfp.measurement import CallRate, free_share
-from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, HomeAgentLoad, dfp_weight
 
 #: Bytes of memory of a SAMI's processor. The processor itself counts as one of this machine's.

@@ -1,8 +1,8 @@
 """The actions of the balancer's configuration commands: each changes a draft.
 
 An action takes the subject of its block and the statement. It returns the subject of the block that it opens, if any,
-and raises ValueError to refuse the command. The commands are in :mod:`.commands`, the actions
-of VLAN interfaces and routes in :mod:`.network_actions`, those of ARP in :mod:`.arp_actions`.
+and raises ValueError to refuse the command. The commands are in :mod:`.command_table`, the
+actions of VLAN interfaces and routes in :mod:`.network_actions`, those of ARP in :mod:`.arp_actions`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ryu_haslb.configuration.ios.actions import ignore, plain_password
 from ryu_haslb.configuration.ios.blocks import END, EXIT, Blocks, Statement
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
-from ryu_haslb.configuration.ios.commands import PREAMBLE
+from ryu_haslb.configuration.ios.command_table import PREAMBLE
 from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
 
 

@@ -7,7 +7,7 @@ from typing import Optional
 from ryu_haslb.configuration.checks import finish
 from ryu_haslb.configuration.draft import Draft, draft_of
 from ryu_haslb.configuration.ios.blocks import Blocks
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
 

@@ -9,7 +9,7 @@ import yaml
 
 from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.ios.blocks import Blocks
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.ios.lines import line_of
 from ryu_haslb.configuration.yaml.nodes import (
     NodeError,

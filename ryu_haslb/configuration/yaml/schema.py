@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ryu_haslb.configuration.crypto_model import AUTHENTICATIONS, CIPHERS, COMPRESSION, GROUPS, HASHES, Authentication
-from ryu_haslb.configuration.ios import commands, crypto_commands
+from ryu_haslb.configuration.ios import command_table, crypto_commands
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode
 from ryu_haslb.configuration.ios.kinds import MAX_AGENT_REALS, MAX_NAME_LENGTH, MAX_TRANSFORM_SETS
 from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS, Drain, Predictor, ProbeKind, Switching
@@ -49,7 +49,7 @@ def schema() -> Schema:
                 "datapaths": _datapaths(),
                 "probes": _named(_probe()),
                 "serverfarms": _named(_farm()),
-                "max_sessions": _number(commands.GLOBAL, "MAXIMUM", "ip slb entries"),
+                "max_sessions": _number(command_table.GLOBAL, "MAXIMUM", "ip slb entries"),
                 "vservers": _named(_virtual_server()),
                 "dfp": _dfp(),
                 "interfaces": _interfaces(),
@@ -65,16 +65,16 @@ def schema() -> Schema:
 def _farm() -> Schema:
     return _keys(
         {
-            "nat_server": _of(_FLAG, commands.FARM, "nat server"),
-            "predictor": _of({"enum": [each.value for each in Predictor]}, commands.FARM, "predictor"),
-            "probes": _of(_list(_WORD), commands.FARM, "probe NAME"),
+            "nat_server": _of(_FLAG, command_table.FARM, "nat server"),
+            "predictor": _of({"enum": [each.value for each in Predictor]}, command_table.FARM, "predictor"),
+            "probes": _of(_list(_WORD), command_table.FARM, "probe NAME"),
             "reals": _list(_real()),
         }
     )
 
 
 def _probe() -> Schema:
-    mode = commands.IPMOBILE_PROBE
+    mode = command_table.IPMOBILE_PROBE
     return _keys(
         {
             "kind": {"enum": [each.value for each in ProbeKind]},
@@ -88,7 +88,7 @@ def _probe() -> Schema:
 
 
 def _real() -> Schema:
-    mode = commands.REAL
+    mode = command_table.REAL
     location = {"mac": _MAC, "port": _integer(1, MAX_PORT_NUMBER), "vlan": _VLAN, "datapath": _DATAPATH_ID}
     faildetect = {
         "numconns": _number(mode, "FAILURES", "faildetect numconns"),
@@ -98,7 +98,7 @@ def _real() -> Schema:
     return _keys(
         {
             "address": _ADDRESS,
-            "port": _number(commands.FARM, "PORT", "real"),
+            "port": _number(command_table.FARM, "PORT", "real"),
             "weight": _number(mode, "WEIGHT", "weight"),
             "maxconns": _number(mode, "CONNECTIONS", "maxconns"),
             "faildetect": _keys(faildetect),
@@ -113,7 +113,7 @@ def _real() -> Schema:
 
 
 def _virtual_server() -> Schema:
-    mode = commands.VIRTUAL_SERVER
+    mode = command_table.VIRTUAL_SERVER
     return _keys(
         {
             "virtual": _of(_ADDRESS, mode, "virtual"),
@@ -127,7 +127,7 @@ def _virtual_server() -> Schema:
 
 
 def _dfp() -> Schema:
-    mode = commands.DFP
+    mode = command_table.DFP
     agent = {
         "address": _ADDRESS,
         "port": _number(mode, "PORT", "agent"),
@@ -140,7 +140,7 @@ def _dfp() -> Schema:
         {
             "password": _WORD,
             "password_type": {"enum": [0, 7]},
-            "password_timeout": _number(commands.GLOBAL, "TIMEOUT", "ip slb dfp"),
+            "password_timeout": _number(command_table.GLOBAL, "TIMEOUT", "ip slb dfp"),
             "agents": _list(_keys(agent, "address", "port")),
         },
         dependentRequired={"password_type": ["password"], "password_timeout": ["password"]},
@@ -152,7 +152,7 @@ def _datapaths() -> Schema:
         "switching": {"enum": [each.value for each in Switching]},
         "addresses": _list({"type": "string"}),
         "certificate": _WORD,
-        "max_rules": {**_integer(1, MAX_SESSIONS), "description": commands.GLOBAL.help["max-rules"]},
+        "max_rules": {**_integer(1, MAX_SESSIONS), "description": command_table.GLOBAL.help["max-rules"]},
     }
     in_list = {"anyOf": [_DATAPATH_ID, _keys({"id": _DATAPATH_ID, **settings}, "id")]}
     return {"anyOf": [_list(in_list), _mapping(_keys(settings))]}
@@ -198,9 +198,9 @@ def _crypto() -> Schema:
         {
             "policies": _mapping(_keys(policy)),
             "keys": _list(_keys({"key": _WORD, "address": _HOST_OR_NETWORK}, "key", "address")),
-            "keepalive": _number(commands.GLOBAL, "SECONDS", "crypto isakmp keepalive"),
+            "keepalive": _number(command_table.GLOBAL, "SECONDS", "crypto isakmp keepalive"),
             "transform_sets": _mapping(transform_set),
-            "lifetime": _lifetime(commands.GLOBAL, "crypto ipsec security-association lifetime"),
+            "lifetime": _lifetime(command_table.GLOBAL, "crypto ipsec security-association lifetime"),
             "maps": _mapping(_mapping(_keys(entry))),
         }
     )

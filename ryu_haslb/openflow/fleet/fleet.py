@@ -12,7 +12,7 @@ from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
 from ryu_haslb.openflow.fleet.connection import Connection
 from ryu_haslb.openflow.fleet.identity import is_proved, refusal
 from ryu_haslb.openflow.fleet.known_switches import KnownSwitches
-from ryu_haslb.openflow.fleet.real_server_prober import RealServerProber
+from ryu_haslb.openflow.fleet.probe_paths import ProbePaths
 from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
 from ryu_haslb.openflow.installation.installation import Clock
@@ -60,7 +60,7 @@ class Fleet:
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
         self._preloaded_lost: Mapping[int, Mapping[bytes, Location]] = {}
         self._records: Mapping[int, SwitchRecord] = {}
-        self._prober = RealServerProber(self.switches, balancer)
+        self._probe_paths = ProbePaths(self.switches, balancer)
         self._unrecovered: list[UnrecoveredSessions] = []
 
     def on_connected(self, transport: SwitchChannel) -> None:
@@ -265,7 +265,7 @@ class Fleet:
         self._remove_stale_rules()
         _for_each("a timer tick", self._connections, lambda connection: connection.tick(now))
         self._look_for_unrecovered()
-        self._prober.tick(now)
+        self._probe_paths.tick(now)
         self._known.tick(now, self._configuration.datapaths)
         for older in self._rivals.tick(now):
             waiting = self._rivals.best(older.id)

@@ -1,4 +1,4 @@
-"""Sends the probes of real servers (``ip slb probe``), each through a switch that reaches the real server.
+"""Through which switch each probe of a real server is sent (``ip slb probe``): one of those that reach it.
 
 :mod:`ryu_haslb.slb.probing` says when, and what an answer means; :mod:`ryu_haslb.openflow.probes.questions` sends a
 question through one switch, and believes or discards the answer.
@@ -17,7 +17,7 @@ from ryu_haslb.slb.probing import Outcome, Target
 LOG = logging.getLogger(__name__)
 
 
-class RealServerProber:
+class ProbePaths:
     """Sends the probes that are due, at all switches. Only a balancer that serves a switch sends them there."""
 
     def __init__(self, switches: Mapping[int, Switch], balancer: Balancer) -> None:

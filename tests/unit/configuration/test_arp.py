@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import StaticArp

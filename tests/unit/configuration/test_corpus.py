@@ -13,7 +13,7 @@ import pytest
 
 from ryu_haslb.configuration.ios import other_words
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.ios.home_agent import HOME_AGENT, read_home_agent
 from ryu_haslb.configuration.ios.lines import split_line
 from ryu_haslb.configuration.ios.reader import read_configuration

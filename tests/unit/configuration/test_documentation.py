@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.ios.home_agent import HOME_AGENT
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.yaml.reader import read_yaml

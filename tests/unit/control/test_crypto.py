@@ -14,8 +14,8 @@ from control_process import Application
 from vici_peer import IKE, charon, serving
 
 from ryu_haslb.configuration.loader import load
-from ryu_haslb.control.commands import execute
 from ryu_haslb.control.difference import changes
+from ryu_haslb.control.execution import execute
 from ryu_haslb.control.protocol import SEPARATOR
 
 CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"

@@ -12,7 +12,7 @@ from control_process import Application
 from cycles import no_cycles_left
 from eventlet.green import socket
 
-from ryu_haslb.control import commands
+from ryu_haslb.control import execution
 from ryu_haslb.control.server import ControlServer
 
 
@@ -39,7 +39,7 @@ def read_to_the_end(client: Any) -> None:
 )
 def test_a_client_that_leaves(tmp_path: Path, sent: bytes, leave: Any) -> None:
     application = Application(200)
-    server = ControlServer(str(tmp_path / "haslb.sock"), lambda words: commands.execute(application, words))
+    server = ControlServer(str(tmp_path / "haslb.sock"), lambda words: execution.execute(application, words))
     serving = eventlet.spawn(server.serve)
     eventlet.sleep(0)
     descriptors = len(os.listdir("/proc/self/fd"))

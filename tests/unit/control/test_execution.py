@@ -20,7 +20,7 @@ from ryu_haslb.cluster.database import Database
 from ryu_haslb.configuration.model import Configuration, DfpAgent
 from ryu_haslb.control import handlers
 from ryu_haslb.control.command_table import BALANCER_COMMANDS, WRITE_MEMORY
-from ryu_haslb.control.commands import completions, execute
+from ryu_haslb.control.execution import completions, execute
 from ryu_haslb.control.handlers import HANDLERS
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.control.startup_file import StartupFile

@@ -11,7 +11,7 @@ from control_process import Application
 from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import configuring, reloading
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.control.rollback import MAX_MINUTES, RETRY_INTERVAL, NotArmedError, Rollback, RollingBackError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 

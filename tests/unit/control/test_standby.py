@@ -16,7 +16,7 @@ from webob import Request
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import View
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.web.route import Api
 from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.site import Site

@@ -15,7 +15,7 @@ from control_process import Application
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.control import configuring
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.control.startup_file import StartupFile, StartupFileError
 
 

@@ -10,15 +10,15 @@ import pytest
 from dfp_actions import frames
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.dfp import manager
-from ryu_haslb.dfp.channel import Close
-from ryu_haslb.dfp.manager import (
+from ryu_haslb.dfp import agent_connection
+from ryu_haslb.dfp.agent_connection import (
     AgentConnection,
     Connect,
     SetWeight,
     State,
     WithdrawWeights,
 )
+from ryu_haslb.dfp.channel import Close
 from ryu_haslb.dfp.messages import (
     BindIdChangeNotify,
     BindIdReport,
@@ -324,7 +324,7 @@ def test_an_agent_sets_no_weight_of_a_real_server_that_it_is_not_configured_for(
 def test_the_servers_of_one_agent_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that it has reported already stay; what is over the limit is counted."""
     connection = connected(None)
-    monkeypatch.setattr(manager, "MAX_SERVERS", 3)
+    monkeypatch.setattr(agent_connection, "MAX_SERVERS", 3)
     hosts = tuple(HostPreference(IPv4Address(number), 65535, 1) for number in range(5))
     report = encode(PreferenceInformation((Load(434, 17, hosts),)))
     assert len(connection.received(report, 101)) == 3
@@ -358,7 +358,7 @@ def test_a_change_notify_brings_a_request_and_no_second_one_until_it_is_answered
 
 
 def test_the_bind_ids_of_one_agent_are_limited(connection: AgentConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manager, "MAX_BINDID_ENTRIES", 4)
+    monkeypatch.setattr(agent_connection, "MAX_BINDID_ENTRIES", 4)
     connection.request_bind_tables(101)
     connection.received(encode(BindIdReport(TABLE)) * 10 + encode(BindIdReport(END_OF_BINDIDS)), 102)
     assert connection.bind_tables == (TABLE, TABLE)

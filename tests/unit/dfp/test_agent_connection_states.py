@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import (
+from ryu_haslb.dfp.agent_connection import (
     TRANSITIONS,
     AgentConnection,
     Connect,
@@ -19,6 +18,7 @@ from ryu_haslb.dfp.manager import (
     SetWeight,
     State,
 )
+from ryu_haslb.dfp.channel import Close, Send
 from ryu_haslb.dfp.messages import (
     BindIdChangeNotify,
     BindIdReport,

@@ -13,11 +13,11 @@ from typing import Any, Callable
 import pytest
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.dfp import server as server_module
+from ryu_haslb.dfp import agent_server
+from ryu_haslb.dfp.agent_connection import AgentConnection, Connect, SetWeight
+from ryu_haslb.dfp.agent_server import DfpAgentServer
 from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import AgentConnection, Connect, SetWeight
 from ryu_haslb.dfp.security import KeyRing
-from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight_table import Server
 
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -153,8 +153,8 @@ def test_a_hostile_manager_loses_only_its_own_connection() -> None:
 
 def test_a_manager_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not fill the agent's memory."""
-    monkeypatch.setattr(server_module, "MAX_UNREAD", 1024)
-    monkeypatch.setattr(server_module, "READ_INTERVAL", 0.0)  # so that it is asked for enough
+    monkeypatch.setattr(agent_server, "MAX_UNREAD", 1024)
+    monkeypatch.setattr(agent_server, "READ_INTERVAL", 0.0)  # so that it is asked for enough
     request = b"\1\0\4\1\0\0\0\x08"
 
     async def test(server: DfpAgentServer) -> None:
@@ -176,7 +176,7 @@ def test_a_manager_that_does_not_read_is_disconnected(monkeypatch: pytest.Monkey
 
 
 def test_one_manager_too_many_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "MAX_MANAGERS", 2)
+    monkeypatch.setattr(agent_server, "MAX_MANAGERS", 2)
 
     async def test(server: DfpAgentServer) -> None:
         managers = [await Manager(server.port).open() for _ in range(2)]
@@ -219,7 +219,7 @@ def test_a_home_agent_whose_load_cannot_be_measured_has_weight_0(caplog: pytest.
 
 def test_a_manager_that_disconnects_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the next read, which all of these wait for."""
-    monkeypatch.setattr(server_module, "READ_INTERVAL", 0.0)
+    monkeypatch.setattr(agent_server, "READ_INTERVAL", 0.0)
 
     async def test(server: DfpAgentServer) -> None:
         for _ in range(20):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ryu_haslb import log_limit
-from ryu_haslb.dfp.command_line import EXAMPLES, main
 from ryu_haslb.dfp.agent_server import DfpAgentServer
+from ryu_haslb.dfp.command_line import EXAMPLES, main
 from ryu_haslb.dfp.messages import PreferenceInformation, decode
 from ryu_haslb.dfp.security import KeyRing
 

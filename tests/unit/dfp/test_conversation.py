@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.dfp.agent import ManagerConnection
+from ryu_haslb.dfp.agent_connection import AgentConnection, Connect, SetWeight, State, WithdrawWeights
 from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import AgentConnection, Connect, SetWeight, State, WithdrawWeights
+from ryu_haslb.dfp.manager_connection import ManagerConnection
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import HostPreference, Load
 from ryu_haslb.dfp.weight_table import WeightTable

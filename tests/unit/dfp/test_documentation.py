@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ryu_haslb.dfp.agent_connection import TRANSITIONS
 from ryu_haslb.dfp.channel import Counters
-from ryu_haslb.dfp.manager import TRANSITIONS
 from ryu_haslb.dfp.messages import MessageType
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "dfp.md").read_text()

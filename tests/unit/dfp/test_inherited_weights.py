@@ -8,8 +8,8 @@ from typing import Optional
 import pytest
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
-from ryu_haslb.dfp.agents import DfpAgents, Link
-from ryu_haslb.dfp.manager import Connect, SetWeight
+from ryu_haslb.dfp.agent_connection import Connect, SetWeight
+from ryu_haslb.dfp.configured_agents import DfpAgents, Link
 from ryu_haslb.dfp.weight_table import AgentAddress, Server, WeightRow, WeightTable
 
 FIRST, SECOND = IPv4Address("10.1.1.51"), IPv4Address("10.1.1.52")

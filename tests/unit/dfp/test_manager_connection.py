@@ -9,8 +9,8 @@ from dfp_actions import frames
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.dfp.agent import ManagerConnection
 from ryu_haslb.dfp.channel import Close, Send
+from ryu_haslb.dfp.manager_connection import ManagerConnection
 from ryu_haslb.dfp.messages import (
     BindIdChangeNotify,
     BindIdReport,

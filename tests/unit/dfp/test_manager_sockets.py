@@ -12,9 +12,9 @@ import eventlet
 import pytest
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
-from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.agent_connection import State
 from ryu_haslb.dfp.framing import FrameReader
-from ryu_haslb.dfp.manager import State
+from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.messages import DfpParameters, Message, PreferenceInformation, ServerState, decode, encode
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP, HostPreference, Load
 
@@ -122,7 +122,7 @@ def test_the_loss_of_an_agent_is_left_to_the_line_about_its_state_unless_it_was_
     """One line for one event: that of ``state_log`` has the severity, and gets its reason here."""
     caplog.set_level(logging.INFO)
     for brief, logged in ((60.0, 1), (0.0, 0)):
-        monkeypatch.setattr("ryu_haslb.dfp.connections._MIN_SEEN_TIME", brief)
+        monkeypatch.setattr("ryu_haslb.dfp.manager_sockets._MIN_SEEN_TIME", brief)
         caplog.clear()
         agent = Agent()
         manager = connected(agent)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 from farm_builder import Bench
 
-from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.agent_connection import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP
 from ryu_haslb.dfp.weight_table import AgentAddress, Server, WeightTable

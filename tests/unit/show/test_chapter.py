@@ -12,7 +12,7 @@ import chapter_blocks as chapter
 import pytest
 from control_process import Application
 
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
 from ryu_haslb.show.session_events import SessionEventRow, as_text, event_row
 from ryu_haslb.slb.session import Session, SessionEvent, SessionState

@@ -10,7 +10,7 @@ import pytest
 from web_bench import NOW, TOKEN, WebBench
 from webob import Request as HttpRequest
 
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.slb.client_counts import MAX_CLIENTS
 from ryu_haslb.slb.request import make_request
 from ryu_haslb.web.route import Api

@@ -7,7 +7,7 @@ from control_process import Application
 
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.control import configuring
-from ryu_haslb.control.commands import execute
+from ryu_haslb.control.execution import execute
 from ryu_haslb.show.history import state_changes
 from ryu_haslb.show.state_history import MAX_AGE, MAX_CHANGES, MAX_TEXT, Kind, StateHistory
 from ryu_haslb.show.state_log import StateLog

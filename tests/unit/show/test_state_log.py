@@ -9,7 +9,7 @@ from control_process import Application
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.dfp.manager import State
+from ryu_haslb.dfp.agent_connection import State
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, SETTLING_TIMEOUT, StateLog
 

@@ -14,7 +14,7 @@ import pytest
 from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.ios.actions import ignore
 from ryu_haslb.configuration.ios.blocks import END, EXIT, Blocks, ConfigurationAction, ConfigurationMode
-from ryu_haslb.configuration.ios.commands import GLOBAL
+from ryu_haslb.configuration.ios.command_table import GLOBAL
 from ryu_haslb.configuration.ios.home_agent import HOME_AGENT, _Draft
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.language.diagnostics import Diagnostics
