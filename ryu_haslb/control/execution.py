@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple, Optional
 
-from ryu_haslb.control import filters
+from ryu_haslb.control import output_filters
 from ryu_haslb.control.command_table import BALANCER_COMMANDS, SECRETS, Executor
-from ryu_haslb.control.filters import Form, Items
 from ryu_haslb.control.handler import Events, RefusedError, Result
 from ryu_haslb.control.handlers import HANDLERS
 from ryu_haslb.control.operations import Application, require_leader
+from ryu_haslb.control.output_filters import Form, Items
 from ryu_haslb.control.protocol import HELP, JSON_FLAG, error_lines, help_answer
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.grammar import END, Expectation, expected, match
@@ -57,11 +57,11 @@ def completions(words: Sequence[str], prefix: str) -> tuple[Expectation, ...]:
 
     Raises: CommandError if ``words`` begin no command.
     """
-    command, pipes = filters.split(words)
+    command, pipes = output_filters.split(words)
 
     def offered(beginning: str) -> tuple[Expectation, ...]:
         if pipes:
-            return expected(filters.FILTERS, pipes[-1], beginning)
+            return expected(output_filters.FILTERS, pipes[-1], beginning)
         return expected(BALANCER_COMMANDS, command, beginning)
 
     if JSON_FLAG in words or offered("")[-1:] != (_END,):
@@ -78,11 +78,11 @@ _OUTPUT_OPTIONS = (
 
 def _output(application: Application, words: Sequence[str], is_root: bool) -> Output:
     as_rows = bool(words) and words[-1] == JSON_FLAG
-    command, pipes = filters.split(words[:-1] if as_rows else words)
+    command, pipes = output_filters.split(words[:-1] if as_rows else words)
     if command[-1:] == [JSON_FLAG]:
         as_rows = True
         command.pop()
-    filtered = filters.read(pipes)
+    filtered = output_filters.read(pipes)
     found = match(BALANCER_COMMANDS, command)
     if SECRETS in found and not is_root:
         raise RefusedError(f"'{SECRETS}' is for root only; try sudo")

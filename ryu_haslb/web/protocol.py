@@ -2,7 +2,7 @@
 
 The head of a request has to be complete within :data:`HEAD_TIMEOUT`, its body within :data:`BODY_TIMEOUT`; an answer
 lasts :data:`ANSWER_TIMEOUT` at most, and its reader takes at most :data:`SEND_TIMEOUT` for each piece of it. Which
-connection goes when there are too many is decided in :mod:`ryu_haslb.web.clients`.
+connection goes when there are too many is decided in :mod:`ryu_haslb.web.connection_limit`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Optional
 import eventlet
 import eventlet.wsgi
 
-from ryu_haslb.web.clients import Client, Clients
+from ryu_haslb.web.connection_limit import Client, Clients
 from ryu_haslb.web.request import MAX_FIELDS, MAX_HEAD_SIZE, BadRequestError, Head, body_length, parse_head
 from ryu_haslb.web.route import MAX_BODY
 from ryu_haslb.web.site import SECURITY_HEADERS

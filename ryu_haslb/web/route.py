@@ -16,7 +16,7 @@ from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 from ryu_haslb.web import metrics
-from ryu_haslb.web.history import History
+from ryu_haslb.web.load_history import History
 from ryu_haslb.web.parameters import Parameter, Schema
 
 JSON = "application/json"

@@ -35,7 +35,7 @@ from ryu_haslb.show.vservers import VirtualServerRow, vservers
 from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.web import changes, metrics, parameters
 from ryu_haslb.web.health import not_ready, notices
-from ryu_haslb.web.history import RealHistoryRow
+from ryu_haslb.web.load_history import RealHistoryRow
 from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, OFFSET, ORDER, SERVERFARM, Parameter
 from ryu_haslb.web.route import TEXT, Api, ApiError, Call, Route, check_names, json_response, streamed
 from ryu_haslb.web.schemas import (

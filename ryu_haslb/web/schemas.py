@@ -20,7 +20,7 @@ from ryu_haslb.show.statistics import CounterRow
 from ryu_haslb.show.switches import SwitchRow
 from ryu_haslb.show.vservers import VirtualServerRow
 from ryu_haslb.web import parameters
-from ryu_haslb.web.history import RealHistoryRow
+from ryu_haslb.web.load_history import RealHistoryRow
 from ryu_haslb.web.parameters import Parameter, Schema
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}

@@ -1,7 +1,7 @@
 """The HTTP server of the balancer: its listener, and a green thread for each client.
 
-:mod:`.protocol` reads each request and has the time limits; :mod:`.clients` decides which connection goes when there
-are too many.
+:mod:`.protocol` reads each request and has the time limits; :mod:`.connection_limit` decides which connection goes
+when there are too many.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import eventlet.wsgi
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.operations import Application
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.web.clients import Client, Clients
+from ryu_haslb.web.connection_limit import Client, Clients
 from ryu_haslb.web.protocol import Protocol
 from ryu_haslb.web.route import Api
 from ryu_haslb.web.site import Site

@@ -18,11 +18,11 @@ from webob import Request, Response
 
 from ryu_haslb.control.operations import StandingByError, require_leader
 from ryu_haslb.show.redundancy import standing_by
-from ryu_haslb.web.attempts import WrongTokens
 from ryu_haslb.web.openapi import description
 from ryu_haslb.web.parameters import ParameterError, read_parameters
 from ryu_haslb.web.route import Api, ApiError, Call, Route, json_response, read_body
 from ryu_haslb.web.routes import ROUTES
+from ryu_haslb.web.wrong_tokens import WrongTokens
 
 LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ cost small. The right token is always accepted, so that a stranger behind the sa
 
 from __future__ import annotations
 
-from ryu_haslb.web.clients import peer_of
+from ryu_haslb.web.connection_limit import peer_of
 
 #: Wrong tokens that an address may send at once, and a minute from then on. Further ones are answered with 429.
 MAX_WRONG_TOKENS, WRONG_TOKENS_PER_MINUTE = 100.0, 10.0

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from web_bench import HASTY_TIMEOUT, TOKEN, served
 
-from ryu_haslb.web.clients import MAX_ANSWERS, MAX_WAITING
+from ryu_haslb.web.connection_limit import MAX_ANSWERS, MAX_WAITING
 
 #: Seconds after which a client counts as kept out. The server of these tests waits an hour for a slow one.
 HARD_LIMIT = 60.0

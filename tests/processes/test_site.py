@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_bench import TOKEN, served
 
-from ryu_haslb.web.attempts import MAX_WRONG_TOKENS
 from ryu_haslb.web.route import JSON, MAX_BODY
 from ryu_haslb.web.routes import ROUTES
+from ryu_haslb.web.wrong_tokens import MAX_WRONG_TOKENS
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 CHANGES = [route for route in ROUTES if route.method == "POST"]

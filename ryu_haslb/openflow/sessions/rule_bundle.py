@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.slb.session import Session
 
 _T = TypeVar("_T")
+
+#: Rules that one bundle installs, and rules that it removes. The limits keep a bundle from occupying a switch for long:
+#: Open vSwitch carries bundles out in the thread that forwards requests.
+MAX_BUNDLE_RULES: Final = 1000
+MAX_BUNDLE_REMOVALS: Final = 250
 
 #: A session whose rule is to be installed, and the actions of the rule.
 Install = tuple[Session, bytes]

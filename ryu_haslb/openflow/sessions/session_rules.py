@@ -37,8 +37,8 @@ from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule, session_additions
 from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
 from ryu_haslb.openflow.sessions.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
-from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
-from ryu_haslb.openflow.sessions.waiting_rules import MAX_BUNDLE_RULES, WaitingRules
+from ryu_haslb.openflow.sessions.rule_bundle import MAX_BUNDLE_RULES, Install, RuleBundle
+from ryu_haslb.openflow.sessions.waiting_rules import WaitingRules
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer

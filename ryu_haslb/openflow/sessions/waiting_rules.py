@@ -20,7 +20,7 @@ from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.reinstallation import MAX_SESSIONS_PER_STEP
 from ryu_haslb.openflow.sessions.rejected_rules import RejectedRules
-from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
+from ryu_haslb.openflow.sessions.rule_bundle import MAX_BUNDLE_REMOVALS, MAX_BUNDLE_RULES, Install, RuleBundle
 from ryu_haslb.openflow.sessions.rule_room import RuleRoom
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
@@ -28,10 +28,6 @@ from ryu_haslb.slb.session_table import SessionTable
 
 LOG = logging.getLogger(__name__)
 
-#: Rules that one bundle installs, and rules that it removes. The limits keep a bundle from occupying a switch for long:
-#: Open vSwitch carries bundles out in the thread that forwards requests.
-MAX_BUNDLE_RULES: Final = 1000
-MAX_BUNDLE_REMOVALS: Final = 250
 #: How many of the sessions that wait for room one step checks for having ended, and the seconds between two steps. They
 #: take 1 % of the time, however often rules are flushed.
 _LOOKED_AT_PER_STEP: Final = 200

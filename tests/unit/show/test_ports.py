@@ -11,7 +11,7 @@ from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
 from ryu_haslb.show.sessions import SESSIONS, conns
 from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.health import Health
-from ryu_haslb.web.history import SAMPLE_INTERVAL, History
+from ryu_haslb.web.load_history import SAMPLE_INTERVAL, History
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 
 CONFIGURATION = """ip slb serverfarm HAFARM

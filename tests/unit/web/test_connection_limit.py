@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ryu_haslb.web.clients import MAX_ANSWERS, MAX_SCRAPES, MAX_WAITING, PLACE_TIMEOUT, Client, Clients, peer_of
+from ryu_haslb.web.connection_limit import (
+    MAX_ANSWERS,
+    MAX_SCRAPES,
+    MAX_WAITING,
+    PLACE_TIMEOUT,
+    Client,
+    Clients,
+    peer_of,
+)
 
 
 class Bench:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from farm_builder import Bench
 
-from ryu_haslb.web.history import MAX_SAMPLES, SAMPLE_INTERVAL, History, RealHistoryRow
+from ryu_haslb.web.load_history import MAX_SAMPLES, SAMPLE_INTERVAL, History, RealHistoryRow
 
 
 def sampled(bench: Bench, history: History) -> list[RealHistoryRow]:

@@ -12,8 +12,8 @@ from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_IN
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.sessions import session_rules
 from ryu_haslb.openflow.sessions.flow_mod_pace import MAX_WINDOW
+from ryu_haslb.openflow.sessions.rule_bundle import MAX_BUNDLE_REMOVALS
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
-from ryu_haslb.openflow.sessions.waiting_rules import MAX_BUNDLE_REMOVALS
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.drop_reason import DropReason
 
