@@ -9,39 +9,39 @@ when it has committed a transaction that asserts the lock and raises the *genera
 switch to be MASTER, and a switch rejects an older generation (OpenFlow 1.3.5, section 6.3.6). A leader that was
 suspended, or is cut off, therefore cannot do harm when it wakes up: the switches no longer accept it.
 
-:data:`ELECTION_TRANSITIONS` is the whole state machine; ``docs/states.md`` is drawn from it. A leader commits a newer
-generation, and goes on meanwhile, when a switch has seen one, and when the database shows an older one. A member that
-resigns releases the lock for a while.
+:data:`ELECTION_TRANSITIONS` is the whole state machine; ``docs/states.md`` is drawn from it.
 
-A leader without a database goes on, since no other member can follow it as long as the database is gone for all. If it
-is gone for this member alone, another one gets the lock, and the switches tell the former leader so.
+A leader that loses the database goes on. If all members have lost it, no other one can lead. If this member alone has
+lost it, another one gets the lock, raises the generation, and the switches reject the former leader.
 
-A switch that reports a newer generation than the database may remember an earlier database, or may lie. If the leader
-has the lock, a commit proves that it leads, and the newer generation of this commit fits the switch as well. Such
-commits are limited in rate. Without the lock, or without the database, the leader goes on while another switch accepts
-it as MASTER: each switch rejects a former leader by itself. Other switches are served meanwhile.
+A leader that resigns releases the lock for a while, and goes on until its successor has raised the generation: so
+requests are served all the time.
 
-A claim may be committed although its reply is lost with the connection. The member finds it in the database then, with
-its own name: it leads with it, and does not stand by before itself.
+A leader commits a newer generation, and goes on meanwhile, in two cases. One is that the database shows an older one.
+The other is that a switch reports a newer one: it may remember an earlier database, or may lie. While the leader has
+the lock, the commit proves that it leads, and the switch accepts the new generation. Such commits are limited in rate.
+Without the lock or the database, the leader goes on as long as any other switch accepts it as MASTER, since each switch
+by itself rejects a former leader.
 
-A database that was made anew may give a generation away a second time, while its former leader hangs or is cut off. A
-switch accepts both then (the same generation is not stale), and each of the two deposes the other. The one that the
-database does not confirm stands by; the other one commits a newer generation. A member therefore claims a generation
-that is newer than each one that it has seen, also in an earlier database.
+A claim may be committed although the reply is lost with the connection. The member then finds the generation in the
+database under its own name, and leads with it.
 
-``haslb cluster create`` therefore gives a database a first generation that is newer than those of all databases before
-it. No member leads with that: the leader of then, or the first one, commits the next.
+A database that was made anew may give a generation away a second time, while the former leader hangs or is cut off. A
+switch accepts both leaders then (the same generation is not stale), and each of the two deposes the other. The one that
+the database does not confirm stands by; the other one commits a newer generation. A member therefore claims a
+generation that is newer than all that it has seen, also in an earlier database. For the same reason ``haslb cluster
+create`` gives a database a first generation that is newer than those of all databases before. No member leads with the
+first generation: the leader at that time, or the first one, commits the next.
 
-A generation in the database that is too large is none of a member's. It is ignored, and the next commit replaces it. No
-switch gets to know it: the switch would reject all generations of members from then on.
+No member commits a generation above :data:`MAX_COMMITTED_GENERATION`. If the database shows one, it is ignored, and the
+next commit replaces it. It is sent to no switch, which would reject the generations of all members from then on.
 
-A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
-
-When the Raft leader changes, or the database was made anew, all members connect anew, and the lock is free. Those that
-do not lead leave it to the leader for :data:`LEADERS_ADVANCE`. Meanwhile they ask for it again and again, and give it
-back, until another client has had it for :data:`LOCK_TRIAL_INTERVAL`: that is the leader, and if its connection ends,
-they need not wait. A member that finds its own name as that of the leader when it has just been started need not wait
-either: that was itself. Later that is another member with its name (:mod:`.name_conflict`).
+When the Raft leader changes, or the database was made anew, all members connect again, and the lock is free. Standbys
+leave it to the leader for :data:`LEADERS_ADVANCE`. Meanwhile each of them asks for the lock at short intervals, and
+gives it back at once, until another client has held it for :data:`LOCK_TRIAL_INTERVAL`. That client is the leader: if
+its connection ends, they need not wait. A member that has just been started and finds its own name as that of the
+leader need not wait either, since it was the leader itself. If it finds its name later, another member has the same
+name (:mod:`.name_conflict`).
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ from typing import NamedTuple, Optional, Union
 
 #: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
 RESIGNATION_INTERVAL = 10.0
-#: Seconds for which a member that has just connected leaves the lock to the leader, and seconds after which it asks for
-#: the lock again to see whether the leader has it by now. Others that ask so have it for some milliseconds.
+#: Seconds for which a member that has just connected leaves the lock to the leader. And seconds between two requests
+#: for the lock that show whether the leader holds it by now; other members that ask hold it for some milliseconds.
 LEADERS_ADVANCE, LOCK_TRIAL_INTERVAL = 1.0, 0.1
 #: Seconds from a claim until the next.
 CLAIM_INTERVAL = 0.2
@@ -253,7 +253,7 @@ class Election:
         return []
 
     def queue_anew(self) -> None:
-        """Let other members that stand by be before this one in the queue for the lock: leave it, and ask again."""
+        """Let the other standbys precede this one in the queue for the lock: leave the queue, and ask again."""
         self._must_queue_anew = True
 
     def resign(self, now: float) -> None:
@@ -266,7 +266,7 @@ class Election:
         return self.state is MemberState.LEADER and view.has_lock and view.generation == self.generation
 
     def _leaves_lock(self, now: float) -> bool:
-        """Whether the leader, which has connected anew as well, is to have the lock first."""
+        """Whether to leave the lock to the leader, which has connected again as well."""
         knows_leader = self._has_seen_leader or self._newest_at_switch > 0
         if self.is_leading or self._was_leader_before or not knows_leader or self._is_leader_back:
             return False
@@ -295,7 +295,7 @@ class Election:
         return self.state is MemberState.STANDBY
 
     def _may_claim_for_switch(self, now: float) -> bool:
-        """Whether a switch has seen a newer generation, and not too many claims were made because of such."""
+        """Whether a switch has seen a newer generation, and the limit of claims for that reason is not reached."""
         if self._newest_at_switch <= self.generation:
             return False
         left = self._claims_left + (now - self._claims_left_at) / CLAIM_FOR_SWITCH_INTERVAL

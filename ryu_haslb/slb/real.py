@@ -28,9 +28,9 @@ class RealServer:
     real server has answered. ``doubt`` is what speaks against it beside them. ``failed_probes`` are the names of the
     probes of its farm that it does not answer.
 
-    One that is drained has weight 0 and not that of DFP, so that no new session goes there. Requests that name it are
-    delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their next request,
-    if another real server can take them.
+    While it is drained its weight is 0 whatever DFP reports, so that no new session goes there. Requests that name it
+    are delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their next
+    request, if another real server can take them.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class RealServer:
     def configure(self, configuration: RealServerConfiguration) -> None:
         """Apply another configuration of the same address and port. Sessions stay, and so does the health.
 
-        Without failure detection (``no faildetect inband``) no real server is failed, also none that it failed before.
+        ``no faildetect inband`` also ends a failure that failure detection has found before.
         """
         self.configuration = configuration
         self.in_service = configuration.in_service
@@ -117,7 +117,7 @@ class RealServer:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is in service and not drained, and has not failed, or serves as the last one that can."""
+        """Whether it is in service, not drained, and either has not failed or is the last one that can serve."""
         is_in_use = self.in_service and self.configuration.drain is None
         return is_in_use and self.health in (Health.OPERATIONAL, Health.DEMOTED)
 
@@ -145,7 +145,7 @@ class RealServer:
         return datapath_id in self.reachable_from and (maxconns is None or self.sessions < maxconns)
 
     def accepts_sessions_elsewhere(self, datapath_id: int) -> bool:
-        """Whether this switch cannot reach it, and the predictor may give it new sessions of others."""
+        """Whether the predictor may give it new sessions of other switches, while this one cannot reach it."""
         if datapath_id in self.reachable_from or not self.reachable_from:
             return False
         return self.can_serve and not self.is_full
@@ -161,14 +161,14 @@ class RealServer:
         return self.health is _READY_TO_TEST and self._has_room_for(datapath_id)
 
     def is_last_resort_for(self, datapath_id: int) -> bool:
-        """Whether it has failed, and may get a session whose request this switch received if nothing else may."""
+        """Whether it has failed, and may get a session of this switch if no other real server may."""
         return self.health is not Health.OPERATIONAL and self._has_room_for(datapath_id)
 
     def _has_room_for(self, datapath_id: int) -> bool:
         return self.weight > 0 and self.in_service and datapath_id in self.reachable_from and not self.is_full
 
     def set_dfp_weight(self, weight: Optional[int]) -> None:
-        """Use the weight that DFP has for it; None restores the static weight. While it is drained, neither counts."""
+        """Use the weight that an agent has reported; None restores the static weight. Neither counts during a drain."""
         self.dfp_weight = weight
         if self.configuration.drain is not None:
             self.weight = 0

@@ -7,7 +7,7 @@ A switch outlives its connections (:mod:`.switch`). What belongs to one connecti
     keys     the keys of session tags that are on the switch (:mod:`.tag_key_reading`)
     serve    meters and standing rules are installed, audited and restored (:mod:`.installation`)
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
-    stop     the application ends: requests are discarded; send the session rules that wait, await their confirmation
+    stop     the process ends: requests are discarded, waiting session rules are sent, their confirmation is awaited
     retire   the switch is no longer to be served: :mod:`.retirement` removes our rules from it
 """
 
@@ -42,11 +42,11 @@ from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK
 LOG = logging.getLogger(__name__)
 
 #: Seconds without a barrier reply after which a connection is closed, so that the switch can connect again. A
-#: barrier request follows all that is sent, and ends each question for the role, one a second (:mod:`..roles.arbiter`).
-#: Echo requests are not used for this, and the engine sends none by default.
+#: barrier request follows whatever is sent; at least one a second, with a role request (:mod:`..roles.arbiter`). Echo
+#: requests are not used for this, and the engine sends none by default.
 BARRIER_TIMEOUT = 15.0
-#: Session rules for which a switch may take a second longer: Open vSwitch without processor time was silent for 35 s
-#: under 606,000 of them, and a new connection would begin with reading them all.
+#: For each so many session rules a switch has one second more. Open vSwitch without processor time was silent for 35 s
+#: while it held 606,000 of them, and a new connection would begin with reading them all.
 RULES_PER_SECOND = 20_000
 
 #: Seconds between two updates of what is shown of the switch's capabilities.
@@ -100,7 +100,7 @@ class Connection:
         switch.generation = self._mastership.generation
         self._have_others_served, self._has_lost_rules = others_served, False
         followed = self._follower.conclude()
-        if others_served and not self._has_stood_by:  # else its sessions are forgotten, and those of others may be many
+        if others_served and not self._has_stood_by:  # else they were forgotten when it began to stand by
             switch.forget(self._clock())
         self._has_stood_by = False
         if followed is not None:
@@ -176,7 +176,7 @@ class Connection:
 
     @property
     def is_serving(self) -> bool:
-        """False while another balancer serves the switch, and once it was left or retired or rejected our rules."""
+        """False while another balancer serves the switch or the switch rejects our rules, and after it was left."""
         return self._installation.is_serving
 
     @property
@@ -209,7 +209,7 @@ class Connection:
             self._confirm_sent_rules()
 
     def _confirm_sent_rules(self) -> None:
-        """As soon as all rules were sent that waited when this member began to resign, a barrier confirms them."""
+        """Have a barrier confirm the rules that waited when this member began to resign, once all of them are sent."""
         leadership, switch = self._leadership, self._switch
         if leadership is not None and self._must_confirm and switch.rules.are_sent:
             self._must_confirm = False
@@ -220,7 +220,7 @@ class Connection:
         self._installation.configure(configuration)
 
     def on_record_changed(self) -> None:
-        """Another test of the switch is on record, or none any more."""
+        """The switch-test record of the switch was replaced or removed."""
         self._installation.evidence.take_record()
 
     def on_port_changed(self, port: int, usable: bool) -> None:

@@ -52,7 +52,7 @@ class LayoutEvidence:
             self._normal_check.tick(now)
 
     def take_record(self) -> None:
-        """Another test of the switch is on record, or none any more."""
+        """The switch-test record of the switch was replaced or removed."""
         self.choice.record = self._switch.record
         self._switch.switching_source = self.choice.decision.source
         self._say_if_record_is_of_another()

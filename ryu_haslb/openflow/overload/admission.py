@@ -10,9 +10,9 @@ FULL       none; the frames are not even read, which would cost a third of what 
 
 The load follows from the :mod:`.backlog`. A known mobile is one that has a session; it is served first. It has more to
 lose: its binding may expire, or another home agent may be chosen for it. It also costs less: the switch has its session
-rule already. A mobile is not known because its request names a home agent: a flood can do that as well. A new mobile
-loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so that a storm of
-new mobiles spreads by itself.
+rule already. A request that names a home agent does not make its mobile known: a flood can name one as well. A new
+mobile loses only time. It retransmits after at least one second, and at growing intervals (RFC 5944, section 3.6.3), so
+that a storm of new mobiles spreads by itself.
 
 Each request that comes while the load is HIGH or FULL is counted for its client: :mod:`.clients` finds out which
 clients exceed their fair share.
@@ -31,7 +31,7 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 
-#: Seconds after a flow-stats reply within which the barrier replies arrive that the switch has held up meanwhile.
+#: Seconds after a flow-stats reply within which the switch sends the barrier replies that have waited behind it.
 _AFTER_READING_INTERVAL: Final = 0.2
 #: Seconds after a takeover in which a delay is no overload: this member recovers what it has followed, the former
 #: leader forgets its sessions, and the switch replaces the standing rules.

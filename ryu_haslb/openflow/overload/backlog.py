@@ -123,7 +123,8 @@ class Backlog:
         return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
     def load(self, bytes_sent: int, now: float, is_delay_excused: bool = False) -> Load:
-        """The load at this moment. The delay of a switch that answers a flow-stats request, for example, is excused."""
+        """The load at this moment. With ``is_delay_excused`` (the switch answers a flow-stats request, for example)
+        only unconfirmed bytes count."""
         unconfirmed = bytes_sent - self._confirmed_bytes
         if not self._outstanding and unconfirmed < MAX_UNCONFIRMED_BYTES:
             return _NORMAL
