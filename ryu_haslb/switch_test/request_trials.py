@@ -40,6 +40,10 @@ METER_NUMBERS = range(TEST_MARK, TEST_MARK + 4)
 _METERED_PACKETS = 40
 #: Seconds in which they arrive.
 _METERED_TIMEOUT = 1.5
+#: The rate and burst that a meter is set to then. Groups of packets are sent as soon as it has filled again, of which
+#: most must pass: CPqD's meters fill once a second.
+_RATE, _BURST, _FILLING_TIME = 200, 20, 0.15
+_GROUPS, _MIN_PASSED = 4, 48
 _METER_EXISTS = (12, 1)
 _REPLY_TIMEOUT = 3.0
 _MONITOR = TEST_MARK
@@ -79,7 +83,7 @@ def _bundled(
 
 
 def meters(bench: Bench) -> Script[Outcome]:
-    """A meter drops most of many packets.
+    """A meter drops most of many packets, and passes its rate as soon as that was changed.
 
     They come in at a port if they can, as all packets that the balancer meters: the userspace datapath of Open vSwitch
     2.15.0 crashes when a meter drops a packet-out.
@@ -88,22 +92,46 @@ def meters(bench: Bench) -> Script[Outcome]:
     if error is not None:
         return rejected(error)
     entry = rule(bench.cookie(), {}, meter(number) + TO_CONTROLLER)
-    failure = yield from install([entry])
-    if failure is None and not bench.can_enter_tables:
-        failure = Outcome(Result.ACCEPTED, "accepted; not tried, since no packet can be sent through the tables")
-    arrived = 0
-    if failure is None:  # the bucket of a new meter is empty in Open vSwitch 2.15, and fills meanwhile
-        arrived = (yield from _send_metered(bench)) or (yield from _send_metered(bench))
+    outcome = yield from install([entry])
+    if outcome is None and not bench.can_enter_tables:
+        outcome = Outcome(Result.ACCEPTED, "accepted; not tried, since no packet can be sent through the tables")
+    if outcome is None:
+        outcome = yield from _try_meter(bench, number)
     yield from remove([entry])
     yield Exchange(lambda xid: [meter_mod(xid, wire.OFPMC_DELETE, number)])
     bench.meters.remove(number)
-    if failure is not None:
-        return failure
+    return outcome
+
+
+def _try_meter(bench: Bench, number: int) -> Script[Outcome]:
+    # The bucket of a new meter is empty in Open vSwitch 2.15, and fills meanwhile.
+    arrived = (yield from _send_metered(bench)) or (yield from _send_metered(bench))
     if not arrived:
         return ignored("a meter passes no packet")
     if arrived == _METERED_PACKETS:
         return ignored(f"a meter of 1 packet/s has passed all {arrived} packets")
+    changed = yield Exchange(lambda xid: [meter_mod(xid, wire.OFPMC_MODIFY, number, _RATE, _BURST)])
+    if changed.error is not None:
+        return rejected(changed.error)
+    passed = yield from _send_in_groups(bench)
+    if passed < _MIN_PASSED:
+        return ignored(f"of {_GROUPS * _BURST} packets at the rate of a meter, {passed} passed")
     return Outcome(Result.WORKS, f"of {_METERED_PACKETS} packets at 1 packet/s, {arrived} passed")
+
+
+def _send_in_groups(bench: Bench) -> Script[int]:
+    """Send packets no faster than the meter fills; the number of those that it passes."""
+    label, passed = bench.label(), 0
+    for number in range(1, _GROUPS + 1):
+        yield Exchange(wanted=lambda _: False, wait=_FILLING_TIME)
+        answer = yield Exchange(
+            lambda xid: [bench.come_in(datagram(label), xid)] * _BURST,
+            lambda each: each.kind == wire.OFPT_PACKET_IN and label in each.data,
+            lambda found: len(found) >= _BURST,
+            wait=_METERED_TIMEOUT if number == _GROUPS else _FILLING_TIME,
+        )
+        passed += len(answer.found)
+    return passed
 
 
 def _send_metered(bench: Bench) -> Script[int]:

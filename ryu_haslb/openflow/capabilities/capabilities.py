@@ -114,8 +114,8 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.METERS: Row(
         "meters",
         "drop excess requests on the switch",
-        "the first meter and the first rule with one, or the make (CPqD's pass nothing in their first second, and too "
-        "little later)",
+        "the first meter and the first rule with one, a `switch-test` on record, or the make (CPqD's pass nothing in "
+        "their first second, and too little later)",
         "the controller alone drops excess requests, after it has received them",
     ),
     Capability.ROLES: Row(

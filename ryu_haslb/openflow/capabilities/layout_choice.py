@@ -20,6 +20,7 @@ from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow.capabilities.known_makes import (
     FORWARDS_NORMAL,
     IGNORES_NORMAL,
+    MISCOUNTS_METERS,
     MISREADS_METADATA,
     is_of,
 )
@@ -131,14 +132,27 @@ class LayoutChoice:
         """What shows whether output to NORMAL forwards, and whether it does; None if nothing shows it."""
         if self._rejects_normal:
             return SwitchingSource.REJECTED, False
-        record = self.record
-        if record is not None and record.is_of(self._description) and record.forwards_normal is not None:
+        record = self._valid_record
+        if record is not None and record.forwards_normal is not None:
             return SwitchingSource.SWITCH_TEST, record.forwards_normal
         if is_of(self._description, IGNORES_NORMAL):
             return SwitchingSource.MAKE, False
         if self.seen is not None and self.seen.description == self._description.digest:
             return SwitchingSource.COUNTERS, self.seen.forwards
         return SwitchingSource.DEFAULT, None
+
+    @property
+    def _valid_record(self) -> Optional[SwitchRecord]:
+        """The test on record, if it is of a switch with this description."""
+        return self.record if self.record is not None and self.record.is_of(self._description) else None
+
+    @property
+    def uses_meters(self) -> bool:
+        """Whether meters are better than none, by a test on record, or else by the make."""
+        record = self._valid_record
+        if record is not None and record.has_meters is not None:
+            return record.has_meters
+        return not is_of(self._description, MISCOUNTS_METERS)
 
     @property
     def to_remember(self) -> Optional[int]:

@@ -1,8 +1,8 @@
 """What ``haslb switch-test`` has found out about switches, as it was put on record: files in one directory.
 
-Each file is the JSON of one test. Of several files about one switch the newest counts. A record decides one thing:
-whether output to NORMAL forwards (:mod:`.layout_choice`). It is believed only of the switch that was tested: datapath
-id, make, hardware and software must be the same.
+Each file is the JSON of one test. Of several files about one switch the newest counts. A record decides two things:
+whether output to NORMAL forwards, and whether meters are used (:mod:`.layout_choice`). It is believed only of the
+switch that was tested: datapath id, make, hardware and software must be the same.
 
 The files may have any content: one that cannot be read is left out, with one line that says why.
 """
@@ -28,6 +28,7 @@ MAX_FILES, MAX_FILE_SIZE = 1000, 1 << 18
 #: The version of the shape of the JSON.
 FORMAT = 1
 _DATAPATH_ID = re.compile("[0-9a-f]{16}")
+_HAS = {"works": True, "ignored": False, "rejected": False, "closes_connection": False}
 _FORWARDS = {"works": True, "works_without": True, "cannot_serve": False, "not_known": None}
 
 
@@ -36,7 +37,8 @@ class SwitchRecordError(HaslbError, ValueError):
 
 
 class SwitchRecord(NamedTuple):
-    """One test. ``forwards_normal``: whether output to NORMAL forwards; None if the test does not say."""
+    """One test. ``forwards_normal``: whether output to NORMAL forwards, and ``has_meters``: whether meters pass their
+    rate and no more; None if the test does not say."""
 
     datapath_id: int
     forwards_normal: Optional[bool]
@@ -44,6 +46,7 @@ class SwitchRecord(NamedTuple):
     hardware: str
     software: str
     file: str = ""
+    has_meters: Optional[bool] = None
 
     def is_of(self, description: Description) -> bool:
         """Whether a switch with this description is the one that was tested."""
@@ -69,7 +72,9 @@ def parse_record(text: str, file: str = "") -> SwitchRecord:
     if not isinstance(verdict, str) or verdict not in _FORWARDS:
         raise SwitchRecordError('expected a verdict in "modes", "normal"')
     make, hardware, software = (_text(report, name) for name in ("make", "hardware", "software"))
-    return SwitchRecord(_datapath_id(report), _FORWARDS[verdict], make, hardware, software, file)
+    meters = _value(report, "capabilities", "meters", "result")
+    has_meters = _HAS.get(meters) if isinstance(meters, str) else None
+    return SwitchRecord(_datapath_id(report), _FORWARDS[verdict], make, hardware, software, file, has_meters)
 
 
 def read_records(directory: Path) -> dict[int, SwitchRecord]:

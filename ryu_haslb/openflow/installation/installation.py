@@ -23,7 +23,6 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.capabilities.capabilities import Capability
-from ryu_haslb.openflow.capabilities.known_makes import MISCOUNTS_METERS, is_of
 from ryu_haslb.openflow.delivery.accepted_rules import Accepted
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
@@ -189,10 +188,10 @@ class Installation:
 
     def _install_meters(self, conclude: Callable[[], None]) -> None:
         """Install the meters of all requests and of ARP, unless they are worse than none."""
-        if is_of(self._switch.reported.description, MISCOUNTS_METERS):
-            conclude()
-        else:
+        if self._choice.uses_meters:
             self.upkeep.meters.install(conclude)
+        else:
+            conclude()
 
     def _replace(self) -> None:
         if self.is_serving:

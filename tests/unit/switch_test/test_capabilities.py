@@ -90,6 +90,7 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"silent": frozenset({METER_MOD})}, C.METERS),
     ({"silent": frozenset({ROLE_REQUEST})}, C.ROLES),
     ({"meter_instruction": False}, C.METERS),
+    ({"stepping_meters": True}, C.METERS),
     ({"matches_reserved_ports": False}, C.TABLE_OUTPUT),
     ({"normal": "refused", "normal_error": (5, 0)}, C.NORMAL),
     ({"tables": 4, "reported_tables": 254}, C.LEARNING_TABLES),

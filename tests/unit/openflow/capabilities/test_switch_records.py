@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from hypothesis import given
@@ -56,7 +56,7 @@ def test_what_switch_test_writes_is_read(normal: str, forwards: bool) -> None:
     examination = Examination(tested.bench)
     tested.run(examination.script())
     record = parse_record(json.dumps(as_json(examination, [])))
-    assert record == SwitchRecord(0x51, forwards, "simulation", "table pipeline", "1")
+    assert record == SwitchRecord(0x51, forwards, "simulation", "table pipeline", "1", has_meters=True)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,23 @@ def test_a_switch_that_connects_later_is_served_as_its_record_says() -> None:
     served.connect()
     switch = served.fleet.switches[1]
     assert (switch.layout.switching, switch.switching_source) == (Switching.LEARN, SwitchingSource.SWITCH_TEST)
+
+
+@pytest.mark.parametrize(
+    ("make", "result", "uses"),
+    [
+        ("CPqD", "works", True),
+        ("CPqD", "not_tried", False),
+        ("CPqD", None, False),
+        ("some other", "ignored", False),
+        ("some other", "rejected", False),
+        ("some other", "accepted", True),
+    ],
+)
+def test_a_test_decides_whether_meters_are_used_and_else_the_make(make: str, result: Optional[str], uses: bool) -> None:
+    tested = report("works")
+    tested["switch"].update(make=make)
+    tested["capabilities"] = {"meters": {"result": result}}
+    choice = LayoutChoice(64, parse_record(json.dumps(tested)))
+    choice.on_description(Description(make, *MAKE[1:]))
+    assert choice.uses_meters is uses
