@@ -65,9 +65,10 @@ class Bench:
 
     ``cable`` are the two ports that a cable connects, and ``has_cable`` says whether packets pass it. ``reflects`` says
     whether a packet-out to CONTROLLER returns, ``has_table_output`` whether a packet-out to TABLE runs through the
-    tables, ``matches_controller`` whether a rule can match that it comes from CONTROLLER, ``rewrites_eth_dst`` whether
-    a rule can set eth_dst. ``counting_ports`` are those whose counters show what is sent out. ``lag`` is the seconds
-    behind a barrier reply after which rules act. Both are None while not known.
+    tables, ``matches_controller`` whether a rule can match that it comes from CONTROLLER, ``lacks_cookies`` whether
+    packet-ins have no cookies of rules, ``rewrites_eth_dst`` whether a rule can set eth_dst. ``counting_ports`` are
+    those whose counters show what is sent out. ``lag`` is the seconds behind a barrier reply after which rules act.
+    Both are None while not known.
     """
 
     identity: Identity
@@ -75,6 +76,7 @@ class Bench:
     reflects: bool = False
     has_table_output: bool = False
     matches_controller: bool = True
+    lacks_cookies: bool = False
     has_cable: bool = False
     rewrites_eth_dst: bool = False
     counting_ports: Optional[frozenset[int]] = None
@@ -100,8 +102,8 @@ class Bench:
 
     @property
     def can_enter_tables(self) -> bool:
-        """Whether a packet can be sent through the tables."""
-        return self.has_table_output or self.has_cable
+        """Whether a packet can be sent through the tables, and shows which rule it has met."""
+        return (self.has_table_output or self.has_cable) and not self.lacks_cookies
 
     @property
     def in_port(self) -> int:

@@ -172,7 +172,7 @@ def _error(state: State, message: bytes) -> Screened:
 
 
 def _hello(version: int, message: bytes) -> bytes:
-    """A hello that offers OpenFlow 1.3 and nothing else, for the engine, in the place of one that offers it."""
+    """A hello that offers OpenFlow 1.3 and nothing later, for the engine, in the place of one that offers it."""
     offered = set(offered_versions(message)) or set(range(1, version + 1))
     if OFP_VERSION not in offered:
         names = ", ".join(_VERSION_NAMES.get(each, f"with number {each}") for each in sorted(offered)[:8])

@@ -23,7 +23,6 @@ OFPT_FEATURES_REQUEST = 5
 _OFPHET_VERSIONBITMAP = 1
 #: Bytes of a bitmap that stand for a version: a header has 8 bits for it.
 _MAX_BITMAP = 256 // 8
-_HELLO = Struct("!BBHIHHI")
 _HELLO_ELEMENT = Struct("!HH")
 _FEATURES_REPLY = Struct("!8xQIBB")
 #: Bytes of a features reply. :func:`read_features` does not read the last ten.
@@ -43,9 +42,8 @@ class Features(NamedTuple):
 
 
 def hello(xid: int) -> bytes:
-    """Offer OpenFlow 1.3, and nothing else."""
-    bitmap = (_OFPHET_VERSIONBITMAP, 8, 1 << OFP_VERSION)
-    return _HELLO.pack(OFP_VERSION, OFPT_HELLO, _HELLO.size, xid, *bitmap)
+    """Offer OpenFlow 1.3. Without a bitmap of versions: older versions of CPqD's switch reject a hello that has one."""
+    return HEADER.pack(OFP_VERSION, OFPT_HELLO, HEADER.size, xid)
 
 
 def offered_versions(message: bytes) -> Iterator[int]:

@@ -144,6 +144,23 @@ def test_what_a_switch_lacks_is_found_out_alone_and_the_verdict_is_right(
     assert_nothing_is_left(tested)
 
 
+@pytest.mark.parametrize("cookie", [0, 0xFFFFFFFFFFFFFFFF], ids=hex)
+@pytest.mark.parametrize("cable", [CABLE, None], ids=["cable", "no-cable"])
+def test_a_switch_whose_packet_ins_have_no_cookie_cannot_be_served(cable: Any, cookie: int) -> None:
+    """xDPd is known to do it (OpenFlow 1.3.5, section 7.4.1). By what it does not show nothing else is judged."""
+
+    def without_cookie(message: bytes) -> list[bytes]:
+        is_packet_in = message[1] == wire.OFPT_PACKET_IN
+        return [message[:16] + cookie.to_bytes(8, "big") + message[24:] if is_packet_in else message]
+
+    tested = TestedSwitch(cable)
+    tested.answers = without_cookie
+    findings = tested.examine()
+    assert lacking(findings) == {C.PACKET_IN, C.TABLE_OUTPUT}
+    assert verdicts(findings)["dispatched"] is verdicts(findings)["direct"] is Verdict.CANNOT_SERVE
+    assert_nothing_is_left(tested)
+
+
 def assert_nothing_is_left(tested: TestedSwitch) -> None:
     assert not [flow for table in tested.switch.datapath.tables for flow in table]
     assert not tested.switch.datapath.meters

@@ -77,11 +77,11 @@ def test_requests_are_those_of_ryu(ours: bytes, ryus: Any) -> None:
     assert ours == packed(ryus)
 
 
-def test_the_hello_offers_openflow_1_3_and_nothing_else() -> None:
+def test_the_hello_is_that_of_the_engine() -> None:
+    """It has no body: older versions of CPqD's switch (BOFUSS) reject a hello with one."""
     hello = handshake.hello(7)
+    assert hello == packed(parser.OFPHello(DATAPATH))
     assert screen(State.HELLO, wire.OFP_VERSION, wire.OFPT_HELLO, hello) == (Treatment.PARSE, hello)
-    (bitmap,) = parser.OFPHello.parser(DATAPATH, 4, 0, len(hello), 7, bytearray(hello)).elements
-    assert bitmap.versions == [4]
 
 
 @pytest.mark.parametrize("bitmap", [(0x12,), (0x72, 0, 0x1), (0,)])
