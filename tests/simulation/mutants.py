@@ -106,7 +106,7 @@ MUTANTS: dict[str, Mutant] = {
         "openflow/flow_tables/rule_messages.py", "idle_timeout = server.idle if", "idle_timeout = server.idle // 2 if"
     ),
     "session rules are not audited": Mutant(
-        "openflow/audit/session_audit.py", "        if missing:\n", "        if False:\n"
+        "openflow/audit/session_audit.py", "        if missing or changed:\n", "        if False:\n"
     ),
     "rules without a session stay": Mutant(
         "openflow/audit/session_audit.py", "has_ghosts = bool(self._rows.unexpected) and", "has_ghosts = False and"
