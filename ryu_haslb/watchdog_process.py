@@ -1,9 +1,9 @@
 """The process that ends a balancer whose event loop hangs: ``python -I -S watchdog_process.py PID SECONDS``.
 
-It reads the balancer's heartbeats from its standard input. When none has come for so long, it aborts the balancer,
-which prints what it was doing (:mod:`faulthandler`), and kills it if that takes too long. It ends when the balancer
-does. Python writes the number of each signal there as well, when the signal comes, also while the balancer hangs: from
-SIGTERM or SIGINT on it has :data:`STOP_TIMEOUT` to end.
+It reads the balancer's heartbeats from its standard input. When none has come for SECONDS, it aborts the balancer,
+which then prints what it was doing (:mod:`faulthandler`), and kills it if that takes too long. It ends when the
+balancer does. Python writes the number of each signal to the same pipe, also while the balancer hangs: from SIGTERM or
+SIGINT on the balancer has :data:`STOP_TIMEOUT` to end.
 
 Time is counted in checks of this process, and a check does not count while the balancer is suspended (SIGSTOP, a
 debugger): after a pause of both, or of the whole machine, the balancer has its full time again.

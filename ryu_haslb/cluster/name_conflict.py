@@ -2,8 +2,8 @@
 
 Members are told apart by their names: the leader in the database, the rows of the table Member, the records of
 switchovers. So of two members with one name only one may lead. Each start has an *instance* of its own. A member that
-has published its row, and finds another instance in it, is in conflict with that. Both compare the same two things, so
-one of them gives way: the one that does not lead, or if neither or both do, the one whose instance is greater.
+has published its row, and finds another instance in it, is in conflict with that. The one that does not lead gives
+way; if neither or both lead, the one with the greater instance does. Both compare the same, so they agree.
 
 The one that gives way asks for no lock, and does not lead, until it has seen nothing of the other for
 :data:`.ABSENCE_TIMEOUT`. It takes the row once for each beat, so that the other sees it; this one takes the row back at

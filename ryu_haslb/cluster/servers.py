@@ -4,8 +4,8 @@ The first server's file holds the database with its first rows. A row of the tab
 server listens for members, and how soon it gives one up that does not answer. Without this row a member that was
 suspended would keep the lock for ten seconds.
 
-The first generation is the time, in seconds since 1970: newer than those of all databases before this one, of which a
-leader may still hang, since a member claims no generation a second.
+The first generation is the time in seconds since 1970. Members claim generations less often than one a second, so it is
+newer than those of all earlier databases, of which a leader may still hang.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The control server of a running balancer, under eventlet: one command in, its output back, connection closed.
 
-Only the owner of the balancer may connect, and no client can keep the balancer from its work or other clients from
-theirs: requests are limited in size and time, clients that send nothing are closed when others need their place, and
-long outputs give way to Registration Requests after each slice of lines.
+Only root and the owner of the balancer may connect. No client can keep the balancer from its work, or other clients
+from theirs: requests are limited in size and time, clients that send nothing are closed when others need their place,
+and long outputs give way to Registration Requests after each slice of lines.
 """
 
 from __future__ import annotations
@@ -194,10 +194,11 @@ class ControlServer:
             eventlet.kill(sender)
 
     def _make_place(self, process: int) -> bool:
-        """End a command for a new one of a process; False if each of the others is read, and is its process's share.
+        """End a command to make place for one of this process. False if there is none that may be ended.
 
-        That is one whose client has not read for longest, such as a suspended ``debug``; or the oldest one of the
-        process with the most commands, if that has more than this one: a program that asks and asks locks no one out.
+        The first choice is a command whose output has not been read for long, such as a suspended ``debug``. The second
+        is the oldest command of the process with the most commands, if that has more than this process: so a program
+        that sends command after command keeps no other one out.
         """
         stalled, since = min(self._sending.items(), key=lambda each: each[1], default=(None, math.inf))
         if time.monotonic() - since >= STALLED_TIMEOUT:

@@ -23,9 +23,10 @@ Not every request counts:
    answers others has lost its reply, or its requests are forged: replies are looked for before its session moves
    (:mod:`.doubt`), and it stays while some are seen, to any mobile.
 5. A connection failure is a vote. A mobile has one vote toward ``numconns`` and a client one toward ``numclients``,
-   until the real server has answered: until a session that a request has brought there is not retried for
-   ``RETRANSMISSION_INTERVAL``, or for ``MAX_PAUSE`` if that request was a retransmission: it may have been the last one
-   of its attempt. Then all votes are forgotten; only consecutive failures fail a real server (IOS).
+   until the real server has answered. It counts as having answered when a session that has come there is not retried
+   for ``RETRANSMISSION_INTERVAL``. A session that a retransmission has brought there has ``MAX_PAUSE`` instead, since
+   that may have been the last one of its attempt. Then all votes are forgotten: only consecutive failures fail a real
+   server (IOS).
 6. Requests may be forged, so a real server that many mobiles retry at is first put in doubt (:mod:`.doubt`): switches
    copy its replies to the balancer. A reply forgets all votes and retries, and ends a failure. Without a reply, the
    real server fails when it has enough votes and replies were looked for long enough. If replies of it were seen in

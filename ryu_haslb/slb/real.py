@@ -28,9 +28,9 @@ class RealServer:
     real server has answered. ``doubt`` is what speaks against it beside them. ``failed_probes`` are the names of the
     probes of its farm that it does not answer.
 
-    While it is drained its weight is 0 whatever DFP reports, so that no new session goes there. Requests that name it
-    are delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their next
-    request, if another real server can take them.
+    While it is drained its weight is 0, also if DFP reports another, so that no new session goes there. Requests that
+    name it are delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their
+    next request, if another real server can take them.
     """
 
     __slots__ = (

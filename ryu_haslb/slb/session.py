@@ -210,9 +210,9 @@ class Session:
 def max_pause_of(lifetime: int, names_home_agent: bool) -> float:
     """The most seconds between an abandoned attempt and the request that begins the next one.
 
-    A mobile that was answered renews at its home agent's own address, and not before half of its ``lifetime`` in
-    seconds: if it comes back to the virtual address earlier it has no binding. One that begins anew names no home
-    agent; one that does was answered once.
+    A mobile that was answered renews at its home agent's own address, after half of its ``lifetime`` in seconds or
+    later. If it comes back to the virtual address earlier, it has no binding. One that names a home agent was answered
+    once, so it has abandoned nothing.
     """
     return 0.0 if names_home_agent else max(MAX_PAUSE, lifetime / 2)
 

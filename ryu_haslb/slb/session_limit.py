@@ -148,9 +148,9 @@ class SessionLimit:
     def yielding_to(self, client: bytes, reals: Iterable[RealServer]) -> Optional[Session]:
         """The oldest unconfirmed session at one of these real servers, of a client that has several times as many.
 
-        A client has several times as many if its number of sessions in the farm has at least two binary digits more:
-        so a client that has gained a place does not lose it at once. Recovered sessions do not yield. At each real
-        server the client with the most there may yield; of several, the one with the most at its real server does.
+        That means that its number of sessions in the farm has at least two binary digits more, so that no place goes
+        back and forth. Recovered sessions do not yield. At each real server the client with the most there may yield.
+        Of several real servers, the one where that client has the most sessions is chosen.
         """
         share = self._shares.get(client)
         if share is None and self._is_one_of_the_others(None):

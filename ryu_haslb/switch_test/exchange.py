@@ -18,8 +18,8 @@ something is missing, and after ``limit`` seconds without a barrier reply. One t
 the rules act, where a switch takes its time for that behind the barrier reply (:mod:`.lag_trial`). An error that
 carries the transaction id of the exchange ends the waiting: what the switch has rejected has no effect.
 
-Only :meth:`Conversation.tick` judges that something is late, and it is called when all that has arrived is handed over:
-a process that gets no processor for a minute finds the replies that have arrived meanwhile.
+Only :meth:`Conversation.tick` judges that something is late. It is called when all that has arrived was handed over, so
+a process that got no processor for a minute first finds the replies that have arrived meanwhile.
 
 When the connection ends, the script gets a :class:`ConnectionLostError`, and may yield :data:`RECONNECTION` to wait
 until the switch has connected again.

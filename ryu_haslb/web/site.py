@@ -152,8 +152,8 @@ def _parameters(request: Request, route: Route) -> dict[str, Any]:
 
 
 def _path(request: Request) -> str:
-    """The path as the client sent it: no path here has an encoded character, and a proxy that permits or refuses paths
-    may decode none or others than we would (``%2F`` is no slash, RFC 3986 section 2.2)."""
+    """The path as the client sent it, without decoding: a proxy in front that permits or refuses paths may decode other
+    characters than we would (``%2F`` is no slash, RFC 3986 section 2.2). No path here has an encoded character."""
     path: str = request.environ.get("RAW_PATH_INFO") or request.environ.get("PATH_INFO", "")
     return path
 

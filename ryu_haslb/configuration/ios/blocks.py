@@ -1,9 +1,10 @@
 """Executes configuration commands in nested blocks, as IOS does.
 
 A command that the innermost mode does not have is looked up in the modes around it, and the inner blocks are closed.
-Indentation decides only about what is not implemented: a line that is indented below a command that is ignored belongs
-to it, unless it is a command of HA-SLB, and one that is indented below an open block never is a command of IOS outside
-of this block.
+Indentation decides only about what is not implemented. A line that is indented below an ignored command belongs to that
+command, unless it is a command of HA-SLB. A line that is indented below an open block is never taken for a command of
+IOS from outside of the block.
+
 IOS text, the YAML form and the configuration of a home agent are all executed here.
 """
 

@@ -4,9 +4,9 @@
 priority, another match or in another table it stands beside our rules, and may win over them. So the audit removes what
 it finds, each rule as the switch has reported it.
 
-A rule is extraneous if its cookie is none of ours, or if no rule with its cookie has its table and priority, or if all
-that were sent with this cookie, table and priority are there and it has another match. Some switches report matches in
-another form than they were sent in: there the last is never so.
+A rule is extraneous in three cases. No rule of ours has its cookie. No rule of ours with its cookie has its table and
+priority. Or all of ours with its cookie, table and priority are there, and it has another match: this is never so at a
+switch that reports matches in another form than they were sent in.
 
 A rule that was read a moment ago may just have been sent or deleted. So it is removed when a second look finds it too.
 """

@@ -271,10 +271,10 @@ class SessionAudit:
         self._go_on(now)
 
     def _restore(self, missing: list[Session], changed: list[Session]) -> None:
-        """Have missing and changed rules installed again. Others have deleted those if it is known that they were here.
+        """Have missing and changed rules installed again, and count them as deleted by others.
 
-        Else they may have timed out, on a switch that does not say so: each is that of a session which was recovered
-        and has had no request since, so that its rule times out before it does.
+        A switch may not say which rules have timed out. The rule of a recovered session without a further request does
+        so before the session. If only such rules are missing, and nothing else shows others, they are not counted.
         """
         self._has_found = True
         self._count.on_corrected()

@@ -42,7 +42,7 @@ from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK
 LOG = logging.getLogger(__name__)
 
 #: Seconds without a barrier reply after which a connection is closed, so that the switch can connect again. A
-#: barrier request follows whatever is sent; at least one a second, with a role request (:mod:`..roles.arbiter`). Echo
+#: barrier request follows all that is sent: at least one a second, with a role request (:mod:`..roles.arbiter`). Echo
 #: requests are not used for this, and the engine sends none by default.
 BARRIER_TIMEOUT = 15.0
 #: For each so many session rules a switch has one second more. Open vSwitch without processor time was silent for 35 s
