@@ -240,6 +240,11 @@ class Connection:
             # The barrier confirms packet-outs as well.
             self._installation.transactions.submit(self._mastership.give_up, lambda _: conclude())
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether :meth:`flush` has nothing to do until the switch sends a message, or a tick sends one to it."""
+        return self._switch.rules.is_idle and self._conclude_stop is None
+
     def tick(self, now: float) -> None:
         """Do what is due at this time, and close the connection if the switch has not replied for too long."""
         for change in self._port_flaps.due(now):

@@ -260,6 +260,11 @@ class Fleet:
         self._remove_stale_rules()
         _for_each("sending session rules", self._connections, lambda connection: connection.flush(now))
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether :meth:`flush` has nothing to do until a switch sends a message, or a tick sends one."""
+        return all(connection.is_quiet for connection in self._connections.values())
+
     def tick(self, now: float) -> None:
         """Do for every switch what is due at this time."""
         self._remove_stale_rules()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib import import_module
 from typing import Any
 
 import eventlet
@@ -13,7 +12,6 @@ from eventlet.green import socket
 from fake_switch import HEADER, message
 from served_switch import Served
 
-from ryu_haslb import engine
 from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
@@ -57,14 +55,6 @@ class Listener:
     def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None: ...
 
     def on_port_changed(self, transport: SwitchChannel, port: int, usable: bool) -> None: ...
-
-
-@pytest.fixture(name="handshakes")
-def engine_does_handshakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    manager = import_module(f"{engine.PACKAGE}.base.app_manager")
-    handler = import_module(f"{engine.PACKAGE}.controller.ofp_handler").OFPHandler()
-    monkeypatch.setitem(manager.SERVICE_BRICKS, handler.name, handler)
-    manager.register_instance(handler)
 
 
 @pytest.mark.usefixtures("handshakes")

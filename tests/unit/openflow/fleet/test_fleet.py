@@ -296,6 +296,22 @@ def test_a_stop_leaves_every_rule_and_concludes_when_the_switch_has_confirmed_al
     assert served.transport.is_closed
 
 
+def test_a_fleet_is_quiet_while_no_rule_waits_or_is_to_be_confirmed() -> None:
+    """Then only a message of a switch, or a tick, gives it something to send."""
+    served = Served()
+    served.find_real()
+    assert served.fleet.is_quiet
+    served.request()
+    assert served.fleet.is_quiet, "the switch has confirmed the rule of the session"
+    list(served.balancer.clear_in_slices(EVERY_SESSION, 10))
+    served.fleet.flush(served.now)
+    assert not served.fleet.is_quiet, "it has not confirmed that it has removed the rule"
+    served.transport.answer()
+    assert served.fleet.is_quiet
+    served.fleet.stop(lambda: None)
+    assert not served.fleet.is_quiet, "all that was sent is to be confirmed"
+
+
 def test_a_stop_does_not_wait_for_a_switch_that_is_not_served_and_serves_none_that_comes() -> None:
     switch = FakeSwitch()
     table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
