@@ -28,6 +28,7 @@ from ryu_haslb.control.protocol import (
     parse_help,
 )
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.wording import printable
 from ryu_haslb.watchdog_process import is_suspended
 
 #: Seconds that a server may take to begin its answer, and between two pieces of it.
@@ -35,6 +36,9 @@ ANSWER_TIMEOUT = 30.0
 #: Seconds between two looks whether the server is suspended, while it does not answer.
 LOOK_INTERVAL = 1.0
 _READ_SIZE = 1 << 16
+#: Control characters that an answer may have; without them it is printable.
+_CONTROLS = "\n\t"
+_WITHOUT_CONTROLS = dict.fromkeys(map(ord, _CONTROLS))
 
 
 class ControlError(HaslbError):
@@ -110,7 +114,7 @@ class ControlClient:
                 raise ConnectionError("no end mark")
             lines = reader.receive(received)
             if lines:
-                yield lines
+                yield _harmless(lines)
 
     def _receive(self, connection: socket.socket, timeout: Optional[float]) -> bytes:
         until = None if timeout is None else time.monotonic() + timeout
@@ -142,6 +146,13 @@ class ControlClient:
             return not stat.S_ISSOCK(os.stat(self.path).st_mode)
         except OSError:
             return False
+
+
+def _harmless(lines: bytes) -> bytes:
+    """Lines that do no harm on a terminal. The balancer escapes what strangers write; but another program may serve the
+    socket, as another user."""
+    text = lines.decode("utf-8", "replace")
+    return lines if text.translate(_WITHOUT_CONTROLS).isprintable() else printable(text, kept=_CONTROLS).encode()
 
 
 _EXPLANATIONS = (

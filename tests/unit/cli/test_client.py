@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ryu_haslb.cli.client import ControlClient, ControlError
+from ryu_haslb.control.protocol import END_MARK
 
 
 def test_a_socket_that_its_server_replaces_at_this_moment_is_that_of_a_server_that_ended(
@@ -48,3 +50,15 @@ def test_a_server_that_is_suspended_is_named_with_the_command_that_lets_it_go_on
                     list(ControlClient(path).ask(["show", "version"], timeout))
         finally:
             server.kill()
+
+
+def test_no_escape_sequence_of_another_program_at_the_socket_reaches_the_terminal(tmp_path: Path) -> None:
+    """One that runs as the balancer's user, say; an operator who is root asks it."""
+    path = str(tmp_path / "haslb.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen()
+        answer = "a\tb\n\x1b[2J\x9b\u202e\n".encode() + END_MARK
+        with ThreadPoolExecutor() as pool:
+            pool.submit(lambda: listener.accept()[0].sendall(answer))
+            assert b"".join(ControlClient(path).ask(["show", "version"])) == b"a\tb\n\\x1b[2J\\x9b\\u202e\n"
