@@ -23,6 +23,7 @@ from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, me
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
@@ -164,10 +165,10 @@ def floods() -> Iterator[bytes]:
         yield message(wire.OFPT_ROLE_REPLY, xid, struct.pack("!I4xQ", code % 5, (1 << 64) - 1 - number))
         for experimenter in (0x4F4E4600, 0x2320, number):  # role status (EXT-191), bundles, flow monitor, and made up
             yield message(wire.OFPT_EXPERIMENTER, xid, struct.pack("!IIIBxxxQ", experimenter, 1911 + code, 2, code, 9))
-        yield message(wire.OFPT_GET_CONFIG_REPLY, xid, struct.pack("!HH", code, number))
-        yield message(wire.OFPT_GET_ASYNC_REPLY, xid, bytes([number & 0xFF] * 24))
+        yield message(ofproto_v1_3.OFPT_GET_CONFIG_REPLY, xid, struct.pack("!HH", code, number))
+        yield message(ofproto_v1_3.OFPT_GET_ASYNC_REPLY, xid, bytes([number & 0xFF] * 24))
         yield message(wire.OFPT_BARRIER_REPLY, xid)
-        yield message(wire.OFPT_QUEUE_GET_CONFIG_REPLY, xid, bytes(8 + code))
+        yield message(ofproto_v1_3.OFPT_QUEUE_GET_CONFIG_REPLY, xid, bytes(8 + code))
 
 
 def all_kinds(cookies: list[int], name: str) -> dict[str, list[bytes]]:

@@ -12,8 +12,9 @@ expects, and only after all lengths have been checked here::
     MAIN                                                     OFPT_PORT_STATUS, OFPT_ERROR, OFPT_ECHO_…, and what the
                                                              handler takes
 
-The other messages that a switch may send are ignored from FEATURES on. Everything else breaks the protocol, and the
-connection is closed: a wrong version, a length that does not fit, a message that only a controller sends.
+The other messages that a switch may send are ignored from FEATURES on, and so are a further hello and types that
+OpenFlow 1.3 does not have, such as those of later versions. Everything else breaks the protocol, and the connection is
+closed: a wrong version, a length that does not fit, a message that only a controller sends.
 """
 
 from __future__ import annotations
@@ -32,21 +33,28 @@ from ryu_haslb.openflow.wire.wire import (
     OFP_VERSION,
     OFPET_HELLO_FAILED,
     OFPMP_PORT_DESC,
-    OFPT_BARRIER_REPLY,
+    OFPT_BARRIER_REQUEST,
     OFPT_ECHO_REPLY,
     OFPT_ECHO_REQUEST,
     OFPT_ERROR,
-    OFPT_EXPERIMENTER,
     OFPT_FEATURES_REPLY,
-    OFPT_FLOW_REMOVED,
-    OFPT_GET_ASYNC_REPLY,
-    OFPT_GET_CONFIG_REPLY,
+    OFPT_FEATURES_REQUEST,
+    OFPT_FLOW_MOD,
+    OFPT_GET_ASYNC_REQUEST,
+    OFPT_GET_CONFIG_REQUEST,
+    OFPT_GROUP_MOD,
     OFPT_HELLO,
+    OFPT_METER_MOD,
     OFPT_MULTIPART_REPLY,
-    OFPT_PACKET_IN,
+    OFPT_MULTIPART_REQUEST,
+    OFPT_PACKET_OUT,
+    OFPT_PORT_MOD,
     OFPT_PORT_STATUS,
-    OFPT_QUEUE_GET_CONFIG_REPLY,
-    OFPT_ROLE_REPLY,
+    OFPT_QUEUE_GET_CONFIG_REQUEST,
+    OFPT_ROLE_REQUEST,
+    OFPT_SET_ASYNC,
+    OFPT_SET_CONFIG,
+    OFPT_TABLE_MOD,
     MalformedMessage,
     read_error,
 )
@@ -58,11 +66,11 @@ _TLS_HANDSHAKE = b"\x16\x03"
 #: Versions of OpenFlow by the number in the header.
 _VERSION_NAMES = {1: "1.0", 2: "1.1", 3: "1.2", 4: "1.3", 5: "1.4", 6: "1.5"}
 
-_FROM_SWITCH = frozenset(
+_FROM_CONTROLLER = frozenset(
     {
-        *(OFPT_ERROR, OFPT_EXPERIMENTER, OFPT_FEATURES_REPLY, OFPT_GET_CONFIG_REPLY, OFPT_PACKET_IN),
-        *(OFPT_FLOW_REMOVED, OFPT_PORT_STATUS, OFPT_MULTIPART_REPLY, OFPT_BARRIER_REPLY),
-        *(OFPT_QUEUE_GET_CONFIG_REPLY, OFPT_ROLE_REPLY, OFPT_GET_ASYNC_REPLY),
+        *(OFPT_FEATURES_REQUEST, OFPT_GET_CONFIG_REQUEST, OFPT_SET_CONFIG, OFPT_PACKET_OUT, OFPT_FLOW_MOD),
+        *(OFPT_GROUP_MOD, OFPT_PORT_MOD, OFPT_TABLE_MOD, OFPT_MULTIPART_REQUEST, OFPT_BARRIER_REQUEST),
+        *(OFPT_QUEUE_GET_CONFIG_REQUEST, OFPT_ROLE_REQUEST, OFPT_GET_ASYNC_REQUEST, OFPT_SET_ASYNC, OFPT_METER_MOD),
     }
 )
 
@@ -126,7 +134,7 @@ def screen(state: State, version: int, kind: int, message: bytes) -> Screened:
         return Screened(Treatment.ACKNOWLEDGE_ECHO, message)
     if state is State.HELLO:
         raise ProtocolError(f"a message of type {kind} before the hello")
-    if kind not in _FROM_SWITCH:
+    if kind in _FROM_CONTROLLER:
         raise ProtocolError(f"a message of type {kind}, which a switch does not send")
     return Screened(_treatment(state, kind, message), message)
 

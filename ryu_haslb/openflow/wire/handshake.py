@@ -13,13 +13,13 @@ from ryu_haslb.openflow.wire.wire import (
     OFP_VERSION,
     OFPCML_NO_BUFFER,
     OFPMP_PORT_DESC,
+    OFPT_FEATURES_REQUEST,
     OFPT_HELLO,
     OFPT_MULTIPART_REQUEST,
     OFPT_SET_CONFIG,
     MalformedMessage,
 )
 
-OFPT_FEATURES_REQUEST = 5
 _OFPHET_VERSIONBITMAP = 1
 #: Bytes of a bitmap that stand for a version: a header has 8 bits for it.
 _MAX_BITMAP = 256 // 8

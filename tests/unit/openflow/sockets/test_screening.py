@@ -82,11 +82,18 @@ def test_only_what_its_state_expects_is_read() -> None:
         for kind, body, wanted in expected.values():
             if (kind, body, wanted) == expected[state]:
                 assert treatment(state, kind, body) is wanted
-            elif state is State.HELLO or kind == wire.OFPT_HELLO:
+            elif state is State.HELLO:
                 with pytest.raises(ProtocolError):
                     treatment(state, kind, body)
             else:
                 assert treatment(state, kind, body) is Treatment.IGNORE
+
+
+@pytest.mark.parametrize("kind", [wire.OFPT_HELLO, 30, 35, 255])
+@pytest.mark.parametrize("state", [State.FEATURES, State.PORTS, State.MAIN])
+def test_a_further_hello_and_types_of_later_versions_are_ignored(state: State, kind: int) -> None:
+    """OFPT_ROLE_STATUS (30), for example, is of OpenFlow 1.4."""
+    assert treatment(state, kind, bytes(16)) is Treatment.IGNORE
 
 
 @pytest.mark.parametrize(
@@ -97,8 +104,8 @@ def test_only_what_its_state_expects_is_read() -> None:
         (State.PORTS, wire.OFPT_MULTIPART_REPLY, bytes(7)),
         (State.MAIN, wire.OFPT_PORT_STATUS, bytes(7) + PORT),
         (State.MAIN, wire.OFPT_FLOW_MOD, bytes(48)),
-        (State.MAIN, 30, b""),
-        (State.MAIN, 255, b""),
+        (State.MAIN, wire.OFPT_ROLE_REQUEST, bytes(16)),
+        (State.FEATURES, wire.OFPT_BARRIER_REQUEST, b""),
     ],
 )
 def test_what_does_not_fit_or_is_not_for_a_controller_breaks_the_protocol(state: State, kind: int, body: bytes) -> None:
