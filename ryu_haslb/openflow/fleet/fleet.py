@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds in which a switch that has lost its connection tries again: the longest pause of Open vSwitch.
+#: Seconds within which a switch that has lost its connection connects again: the longest pause of Open vSwitch.
 RETURN_TIMEOUT = 8.0
 #: Seconds that the switches have at a stop to confirm what was sent to them.
 CONFIRMATION_TIMEOUT = 2.0
@@ -184,7 +184,7 @@ class Fleet:
             transport.close()
 
     def take_records(self, records: Mapping[int, SwitchRecord]) -> None:
-        """What tests of switches have found out, by datapath id."""
+        """Go by these records of ``switch-test``, by datapath id."""
         self._records = records
         for datapath_id, switch in self.switches.items():
             switch.record = records.get(datapath_id)

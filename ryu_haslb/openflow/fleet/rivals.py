@@ -58,7 +58,8 @@ class _Asked:
 
 @dataclass
 class _Rivalry:
-    """An older connection, those that wait, the newest last, when it was asked, and the seconds that it has left."""
+    """``waiting`` are the connections that wait for ``older`` to answer, the newest last. ``began_at`` is when it was
+    asked, ``left`` the seconds that it still has."""
 
     older: _Asked
     began_at: float
