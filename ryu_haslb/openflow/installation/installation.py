@@ -241,22 +241,22 @@ class Installation:
     def _on_confirmed(self, update: RuleUpdate, error: Optional[wire.Error]) -> None:
         """The switch has carried out an update, or has rejected it."""
         self._is_installing = False
-        is_current = self._was_sent_last(update)
         if error is not None:
-            self._is_sent_known = False
-            if not is_current:
-                self._is_installing = True  # what was sent since may be a difference from these: it is not enough
-            elif update.layout != self._wanted.layout and not self._has_gone_back:
-                self.install()  # sent before another rejection has shown what the switch lacks
-            else:
-                self._on_rejected(update, error)
-            return
-        if is_current and not update.is_difference:
-            self._is_sent_known = True
-        if is_current and not self._is_sent_known:
+            self._on_not_carried_out(update, error)
+        elif self._was_sent_last(update) and update.is_difference and not self._is_sent_known:
             self._replace()  # it was a difference from rules that were rejected meanwhile
         else:
+            self._is_sent_known = self._is_sent_known or self._was_sent_last(update)
             self._on_installed(update.rules, update.layout)
+
+    def _on_not_carried_out(self, update: RuleUpdate, error: wire.Error) -> None:
+        self._is_sent_known = False
+        if not self._was_sent_last(update):
+            self._is_installing = True  # by what was sent since; if that is a difference, all rules follow it
+        elif update.layout != self._wanted.layout and not self._has_gone_back:
+            self.install()  # sent before another rejection has shown what the switch lacks
+        else:
+            self._on_rejected(update, error)
 
     def _submit_table_miss(self, update: RuleUpdate, metered: bool) -> None:
         """Send the table-miss rule after all others. A switch without bundles might else carry it out before them."""
