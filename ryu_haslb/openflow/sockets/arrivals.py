@@ -2,7 +2,8 @@
 
 For each wait eventlet tries to read, registers the socket at its event loop, sets a timer, and removes both. A
 connection that gets a packet every 100 microseconds pays more for that than for the requests themselves. Here the
-socket stays registered as long as its green thread waits whenever the loop finds bytes::
+socket stays registered as long as its green thread waits whenever the loop finds bytes. It waits before each read, and
+others have their turn then, also when there are always more bytes::
 
     read()         -> registered, and the green thread waits
     bytes arrive   -> it waits: it reads them
@@ -25,7 +26,6 @@ class Arrivals:
     def __init__(self, connection: Any, size: int) -> None:
         self._connection = connection
         self._size = size
-        self._may_have_more = False
         self._loop = hubs.get_hub()
         self._listener: Optional[Any] = None
         self._waiting: Optional[Any] = None
@@ -33,12 +33,9 @@ class Arrivals:
     def read(self) -> bytes:
         """Bytes that have arrived, as soon as there are some; none at the end of the stream. Raises: OSError."""
         while True:
-            if not self._may_have_more:
-                self._wait()
-            self._may_have_more = False
+            self._wait()
             with suppress(BlockingIOError):
                 received: bytes = self._connection.recv(self._size)
-                self._may_have_more = len(received) == self._size
                 return received
 
     def end(self) -> None:

@@ -48,7 +48,7 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes per read: a hundred packet-ins, less than a millisecond of work, before other green threads run.
 _READ_SIZE = 1 << 14
-#: Seconds for which this green thread reads on before others have their turn.
+#: Seconds for which this green thread reads what arrives over TLS before others have their turn.
 _MAX_TURN = 0.001
 #: Bytes that the kernel buffers for us. Its default would let several seconds of packet-ins queue up.
 _RECEIVE_BUFFER = 1 << 18
@@ -191,7 +191,7 @@ class Transport(Datapath):  # type: ignore[misc]
                 self._outbox.wake()  # the sending thread sends the rest, and ends the connection
             else:
                 self._outbox.send_at_once()
-            if len(received) == _READ_SIZE or time.perf_counter() > turn_ends:  # there may always be more to read
+            if self._arrivals is None and time.perf_counter() > turn_ends:  # there may always be more to read
                 hub.sleep(0)
                 turn_ends = time.perf_counter() + _MAX_TURN
             while self._outbox.unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:

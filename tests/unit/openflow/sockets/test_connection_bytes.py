@@ -60,6 +60,25 @@ def test_a_socket_stays_registered_between_two_reads_and_not_beyond_the_end(
     assert not is_registered(near)
 
 
+def test_others_have_their_turn_before_each_read(ends: tuple[Any, Any], arrivals: Arrivals) -> None:
+    """Also when there are always more bytes than one read takes."""
+    _, far = ends
+    far.sendall(bytes(4 * SIZE))
+    turns: list[None] = []
+
+    def take_turns() -> None:
+        while True:
+            turns.append(None)
+            eventlet.sleep(0)
+
+    other = eventlet.spawn(take_turns)
+    for _ in range(4):
+        before = len(turns)
+        assert len(arrivals.read()) == SIZE
+        assert len(turns) > before
+    other.kill()
+
+
 def test_the_event_loop_does_not_spin_while_nothing_is_read(ends: tuple[Any, Any], arrivals: Arrivals) -> None:
     """It would find the same bytes again and again, as long as a switch does not read what it is sent."""
     near, far = ends
