@@ -45,6 +45,11 @@ HABITS: dict[str, dict[str, Any]] = {
     },
     "NORMAL is rejected as an argument": {"normal": "refused", "tables": 64, "habits": (("normal_error", (2, 5)),)},
     "NORMAL is rejected without a reason": {"normal": "refused", "tables": 64, "habits": (("normal_error", (5, 0)),)},
+    "NORMAL is rejected without a reason, and errors do not say which": {
+        "normal": "refused",
+        "tables": 64,
+        "habits": (("normal_error", (5, 0)), ("error_data", 8), ("accepts_flags", False)),
+    },
     "metadata is rejected without a reason": {
         "habits": (("rejected_matches", frozenset({METADATA})), ("match_error", (5, 0)))
     },

@@ -33,6 +33,11 @@ from ryu_haslb.openflow.wire.packet import is_flood_packet_out
 
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
 _BAD_FLAGS = (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_FLAGS)
+#: Errors that do not say what is rejected.
+_UNSPECIFIC = (
+    (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_UNKNOWN),
+    (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_EPERM),
+)
 #: No such table, or none that rules continue in.
 _BAD_TABLE = (
     (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID),
@@ -206,8 +211,8 @@ class LayoutChoice:
         """
         if error.type == wire.OFPET_BAD_ACTION:
             return True
-        is_unspecific = (error.type, error.code) == (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_UNKNOWN)
-        return is_unspecific and not self.has_accepted and error.cookie in _PASSING_COOKIES
+        is_unspecific = (error.type, error.code) in _UNSPECIFIC
+        return is_unspecific and not self.has_accepted and error.cookie in (*_PASSING_COOKIES, None)
 
     def _may_be_return(self, error: wire.Error) -> bool:
         """Whether rules are rejected because they match the ingress port CONTROLLER. Some errors do not say which."""
@@ -218,10 +223,8 @@ class LayoutChoice:
 
         Some errors do not say it: the switch has accepted output to NORMAL in other rules then.
         """
-        is_specific = (
-            error.type == wire.OFPET_BAD_ACTION or error.is_table_full or (error.type, error.code) == _BAD_FLAGS
-        )
-        if error.type != wire.OFPET_BAD_MATCH and (is_specific or not self.has_accepted):
+        is_unspecific = (error.type, error.code) in _UNSPECIFIC and self.has_accepted
+        if error.type != wire.OFPET_BAD_MATCH and not is_unspecific:
             return False
         self.has_metadata = False
         return True

@@ -7,6 +7,7 @@ from typing import Optional
 import pytest
 
 from ryu_haslb.configuration.model import Switching
+from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, Purpose, Rule
@@ -72,6 +73,8 @@ def test_a_rejection_without_a_reason_is_one_of_metadata_where_output_to_normal_
     rejected = rejection(UNKNOWN, Purpose.PASS_OTHER)
     assert not choice.rejects_metadata(rejected)
     choice.has_accepted = True
+    overlap = rejection((wire.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_OVERLAP), Purpose.PASS_OTHER)
+    assert not choice.rejects_metadata(overlap), "others have a table-miss rule"
     assert choice.rejects_metadata(rejected)
 
 
