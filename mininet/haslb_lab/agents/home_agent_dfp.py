@@ -60,14 +60,12 @@ class NodeWeight:
 
 
 @contextlib.asynccontextmanager
-async def dfp_agent(
-    service: Optional[DfpAgentService], weight: NodeWeight, address: IPv4Address
-) -> AsyncIterator[None]:
-    """Serve DFP managers at ``address`` while the context lasts, if a DFP agent is configured and in service.
+async def dfp_agent(service: DfpAgentService, weight: NodeWeight, address: IPv4Address) -> AsyncIterator[None]:
+    """Serve DFP managers at ``address`` while the context lasts, if the DFP agent is in service.
 
     Raises: ProgramError.
     """
-    if service is None or not service.in_service or service.port is None:
+    if not service.in_service or service.port is None:
         yield
         return
     password = service.password or ""

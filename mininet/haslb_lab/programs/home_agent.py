@@ -18,7 +18,6 @@ from typing import Optional
 
 from haslb_lab.agents import home_agent_show
 from haslb_lab.agents.bindings import BindingTable, Watch, unwatched
-from haslb_lab.agents.home_agent_dfp import Capacity, NodeWeight, dfp_agent
 from haslb_lab.agents.home_agent_registrations import HomeAgentAddresses, Registrations, Request
 from haslb_lab.node import program
 from haslb_lab.node.commands import Commands, Handler, in_lines
@@ -28,7 +27,7 @@ from haslb_lab.node.udp import ANY_ADDRESS, Datagram, LossySocket, check_assigne
 from haslb_lab.tunnels.show import tunnels_json, tunnels_text
 from haslb_lab.tunnels.tunnel import Side, Tunnels
 from haslb_lab.tunnels.users import binding_tunnels
-from ryu_haslb.configuration.home_agent_model import HomeAgentConfiguration
+from ryu_haslb.configuration.home_agent_model import DfpAgentService, HomeAgentConfiguration
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.language.grammar import Command, Match
@@ -127,19 +126,25 @@ async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Comman
         )
         home_agent = HomeAgent(registrations, tunnels, arguments)
         stack.callback(home_agent.close)
-        weight = NodeWeight(registrations, _capacity(arguments))
-        await stack.enter_async_context(dfp_agent(configuration.dfp_agent, weight, arguments.address))
+        if configuration.dfp_agent is not None:
+            await stack.enter_async_context(_dfp_agent(configuration.dfp_agent, registrations, arguments))
         yield home_agent.commands
 
 
-def _capacity(arguments: argparse.Namespace) -> Capacity:
-    """The maxima of the DFP weight. The home network limits the number of bindings as well."""
+def _dfp_agent(
+    service: DfpAgentService, registrations: Registrations, arguments: argparse.Namespace
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """The DFP agent, with the maxima of its weight. The home network limits the number of bindings as well."""
+    # A fifth of the start of a program of which a lab starts several; few of them have a DFP agent.
+    from haslb_lab.agents.home_agent_dfp import Capacity, NodeWeight, dfp_agent  # noqa: PLC0415
+
     usable = arguments.home_network.num_addresses - 2
-    return Capacity(
+    capacity = Capacity(
         usable if arguments.max_bindings is None else min(usable, arguments.max_bindings),
         arguments.available_cps,
         arguments.max_weight,
     )
+    return dfp_agent(service, NodeWeight(registrations, capacity), arguments.address)
 
 
 def options() -> argparse.ArgumentParser:
