@@ -10,19 +10,25 @@ from xdist.scheduler import LoadFileScheduling
 
 #: The files that take longest, the longest first: none of them is to begin last.
 LONGEST = (
-    "lab/test_haslb_lab.py",
+    "lab/test_audit.py",
     "lab/test_scenarios.py",
     "lab/test_cluster_failures.py",
-    "lab/test_arp_attacks.py",
-    "lab/test_cluster_scenario.py",
-    "lab/test_learning.py",
+    "lab/test_failure.py",
+    "lab/test_haslb_lab.py",
+    "lab/test_ipsec_failures.py",
+    "lab/test_dfp.py",
     "lab/test_page.py",
+    "lab/test_arp_attacks.py",
+    "lab/test_cluster_disasters.py",
+    "lab/test_cluster_scenario.py",
+    "processes/test_switch_test.py",
+    "lab/test_cluster_upgrade.py",
     "lab/test_lab_lifecycle.py",
     "lab/test_recovery.py",
-    "lab/test_dfp.py",
-    "lab/test_audit.py",
-    "lab/test_flows.py",
-    "lab/test_hostile.py",
+    "lab/test_storm.py",
+    "lab/test_cluster_database.py",
+    "attacks/test_lying_switches.py",
+    "attacks/test_sweep.py",
 )
 #: Long files whose tests share nothing but within a class.
 SEPARABLE = (
@@ -31,8 +37,13 @@ SEPARABLE = (
     "lab/test_cluster_scenario.py",
     "lab/test_lab_lifecycle.py",
     "lab/test_operator.py",
+    "lab/test_cluster_upgrade.py",
+    "lab/test_cluster_database.py",
+    "processes/test_switch_test.py",
     "attacks/test_hanging_loop.py",
+    "attacks/test_lying_switches.py",
     "attacks/test_openflow_connections.py",
+    "attacks/test_sweep.py",
 )
 
 
