@@ -115,10 +115,10 @@ class RequestPath:
     def set_resigning(self, is_resigning: bool) -> None:
         """While this member of a cluster resigns, each session rule precedes its request, and none waits.
 
-        The switch may have another leader at any moment. A request whose rule it rejects is rejected as well then, and
-        its mobile sends it again to the other leader. The rules of all requests that arrive together are one bundle:
-        with a bundle for each the switch would lag behind, and the requests that it has not carried out when the other
-        leader is MASTER are lost.
+        At any moment the switch may accept another member as MASTER. It then rejects a session rule and the request
+        behind it, and the mobile's retransmission reaches the other leader. The rules of all requests that arrive
+        together are one bundle. With a bundle for each the switch would lag behind, and more requests would be lost:
+        all that it has not carried out when the other leader is MASTER.
         """
         self.release()
         self._way = self._channel
