@@ -12,6 +12,7 @@ import random
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Callable, Optional
 
 #: What stands in the place of a value, whatever its type is.
@@ -54,10 +55,11 @@ class Liar:
 
     def to_server(self, message: Message, lie: str) -> tuple[list[Message], list[Message]]:
         """What the server gets in the place of a member's message, and what the member gets for it."""
-        if str(message["method"]).startswith("monitor"):
+        method = str(message.get("method"))  # an answer to the server's question has none
+        if method.startswith("monitor"):
             database, self._monitor, *_ = message["params"]
             self._row = None if database == "_Server" else self._row
-        if lie != "committed" or message["method"] != "transact":
+        if lie != "committed" or method != "transact":
             return [message], []
         results = [{"count": 1} if each["op"] in ("update", "mutate", "delete") else {} for each in operations(message)]
         updates = (each["row"] for each in operations(message) if each.get("table") == "Cluster" and "row" in each)
@@ -174,10 +176,12 @@ class Proxy:
                 await write(member, replies)
 
         tasks = [asyncio.ensure_future(each()) for each in (tell_member, tell_server)]
-        _, unfinished = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended, unfinished = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in unfinished:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            with suppress(OSError):
+                task.result()
         for writer in (member, to_server):
             writer.close()
 
