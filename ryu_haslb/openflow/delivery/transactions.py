@@ -1,7 +1,8 @@
 """Groups of messages that a switch carries out and confirms: a bundle and a barrier.
 
 A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one:
-one that rejects the first bundle, or ignores it and so does not reply to its commit request.
+one that rejects the first bundle, or ignores it and so does not reply to its commit request. A switch that has carried
+out a bundle keeps them, whatever it rejects later.
 A barrier follows them: its reply ends the transaction, and an error before the reply makes it fail. Some hardware
 confirms first, and rejects when it writes its tables: errors count for :data:`LATE_REJECTION_TIMEOUT` after the reply.
 """
@@ -38,7 +39,6 @@ class _Transaction:
     begun_at: Optional[float] = None
     error: Optional[wire.Error] = None
     repeat: bool = False
-    is_bundle: bool = False
     #: Whether it was sent as a bundle before it was known whether the switch has them, and whether it was committed.
     is_tried: bool = False
     is_committed: bool = False
@@ -57,7 +57,6 @@ class Transactions:
         self._measured: dict[int, _Transaction] = {}
         #: What confirmed transactions call for errors that come late, and when that has an end; the oldest first.
         self._revocable: dict[int, tuple[float, Revocation]] = {}
-        self._bundles_supported = True
         self.has_bundles: Optional[bool] = None
 
     def submit(
@@ -90,10 +89,9 @@ class Transactions:
             self._measured.pop(transaction.begin_xid, None)  # a switch that replies to the other barrier only
         if transaction.measure is not None and transaction.begun_at is not None:
             transaction.measure(now - transaction.begun_at)
-        if transaction.is_tried:
-            if transaction.error is None and not transaction.is_committed:
-                self._bundles_supported, transaction.repeat = False, True
-            self.has_bundles = self._bundles_supported
+        if transaction.is_tried and not self.has_bundles:
+            transaction.repeat |= transaction.error is None and not transaction.is_committed
+            self.has_bundles = not transaction.repeat
         if transaction.repeat:
             self._send(_Transaction(transaction.build, transaction.conclude, transaction.measure, transaction.revoke))
         else:
@@ -106,9 +104,8 @@ class Transactions:
         transaction = self._open.get(xid)
         if transaction is None:
             return self._revoke(xid, error)
-        if transaction.is_bundle and error.type == wire.OFPET_BAD_REQUEST:
-            self._bundles_supported = False
-            transaction.repeat = True
+        if transaction.is_tried and not self.has_bundles and error.type == wire.OFPET_BAD_REQUEST:
+            self.has_bundles, transaction.repeat = False, True
         transaction.error = transaction.error or error
         return True
 
@@ -152,7 +149,7 @@ class Transactions:
         xid = self.channel.next_xid()
         messages = transaction.build(xid)
         self._open[xid] = transaction
-        use_bundle = transaction.is_bundle = self._bundles_supported and len(messages) > 1
+        use_bundle = self.has_bundles is not False and len(messages) > 1
         transaction.is_tried = use_bundle and self.has_bundles is None
         body = bundle(xid, xid, messages) if use_bundle else b"".join(messages)
         self.channel.transmit(before + body + wire.barrier_request(xid))

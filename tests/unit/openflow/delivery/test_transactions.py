@@ -128,6 +128,23 @@ def test_a_switch_that_has_carried_out_one_bundle_has_bundles() -> None:
     assert sent.results == [None, None]
 
 
+def test_a_switch_that_has_carried_out_one_bundle_keeps_them_whatever_it_rejects_later() -> None:
+    """Open vSwitch, say, rejects a flow-mod for a table that it does not have with OFPBRC_BAD_TABLE_ID."""
+    sent = Sent()
+    xids = [sent.submit(2), sent.submit(2)]
+    sent.transactions.on_committed(xids[0])
+    sent.transactions.on_barrier_reply(xids[0])
+    xids.append(sent.submit(2))
+    rejection = error(wire.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_TABLE_ID)
+    for xid in xids[1:]:
+        sent.transactions.on_error(xid, rejection)
+        sent.transactions.on_barrier_reply(xid)
+    assert sent.results == [None, rejection, rejection]
+    sent.written()
+    later = sent.submit(2)
+    assert sent.written() == bundle(later, later, rules(later, 2)) + wire.barrier_request(later)
+
+
 def test_bundles_that_were_sent_before_the_first_was_rejected_are_repeated_as_well() -> None:
     """None of them was rejected for what it contains (ONF EXT-230)."""
     sent = Sent()
