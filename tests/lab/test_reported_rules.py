@@ -32,7 +32,7 @@ LEARNED = [
 def test_rules_are_reported_with_the_effect_that_they_were_sent_with(bridge: int) -> None:
     messages = [meter_mod(1, wire.OFPMC_ADD, meter, 1) for meter in (REPLY_METER, FIRST_METER + 1)]
     messages += rule_messages.changes(FURTHER, (), True, 1)
-    messages += [rule_messages.learned_rule(rule, PORT, 0, wire.OFPFC_ADD, 1) for rule in LEARNED]
+    messages += [rule_messages.learned_addition(rule, PORT, 0, 1) for rule in LEARNED]
     sent = [as_sent(rule, True) for rule in FURTHER]
     for rule in LEARNED:
         instructions = learned_instructions(rule.purpose, PORT)

@@ -65,7 +65,7 @@ def changes(
     added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT
 ) -> list[bytes]:
     """Messages that remove rules, and add others. The switch need not report that they are gone."""
-    return [_delete(rule, xid) for rule in removed] + [_add(rule, metered, layout, xid) for rule in added]
+    return [deletion(rule, xid) for rule in removed] + [_add(rule, metered, layout, xid) for rule in added]
 
 
 def difference(
@@ -97,7 +97,7 @@ def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, 
     return [
         message
         for rule in layout.fit(rules)
-        for message in (_delete(rule, xid), _add(rule, metered, layout, xid, hard_timeout=seconds))
+        for message in (deletion(rule, xid), _add(rule, metered, layout, xid, hard_timeout=seconds))
     ]
 
 
@@ -203,13 +203,13 @@ def learned_instructions(purpose: Purpose, port: int) -> bytes:
     return apply_actions(b"")
 
 
-def learned_rule(rule: Rule, port: int, idle_timeout: int, command: int, xid: int) -> bytes:
-    """The message that adds a rule of the learning table, or deletes it. The switch reports when its time is over."""
+def learned_addition(rule: Rule, port: int, idle_timeout: int, xid: int) -> bytes:
+    """The message that adds a rule of the learning table. The switch reports when its time is over."""
     return FlowMod(
-        *(command, rule.table, rule.cookie, _EXACT_COOKIE if command == wire.OFPFC_DELETE_STRICT else 0),
-        *(rule.priority, idle_timeout, wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0),
+        *(wire.OFPFC_ADD, rule.table, rule.cookie, 0, rule.priority, idle_timeout),
+        flags=wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0,
         match=match(rule.match),
-        instructions=b"" if command == wire.OFPFC_DELETE_STRICT else learned_instructions(rule.purpose, port),
+        instructions=learned_instructions(rule.purpose, port),
     ).pack(xid)
 
 
@@ -258,7 +258,8 @@ def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:
     return instructions if rule.meter is None or not metered else meter(rule.meter) + instructions
 
 
-def _delete(rule: Rule, xid: int) -> bytes:
+def deletion(rule: Rule, xid: int) -> bytes:
+    """The message that deletes one rule of ours, and no other."""
     return FlowMod(
         wire.OFPFC_DELETE_STRICT, rule.table, rule.cookie, _EXACT_COOKIE, rule.priority, match=match(rule.match)
     ).pack(xid)

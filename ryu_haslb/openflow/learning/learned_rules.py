@@ -153,7 +153,7 @@ class LearnedRules:
         count = self._outstanding = len(deletions) + 2 * len(installs)
         self._transactions.submit(
             lambda xid: [
-                *(_deletion(rule, xid) for rule in deletions.values()),
+                *(rule_messages.deletion(rule, xid) for rule in deletions.values()),
                 *_additions(installs.items(), self._idle_timeout, xid),
             ],
             lambda error: self._on_group_concluded(deletions, error),
@@ -172,7 +172,7 @@ class LearnedRules:
         count = len(deletions) + len(installs)
         if error is None:
             self._max_changes = min(2 * self._max_changes, MAX_WINDOW)
-        elif count > 1 or self._rejects_timeouts(error):
+        elif self._leave_out_timeouts(error) or count > 1:
             self._max_changes = max(count // 2, 1)
             self._to_delete = deletions | self._to_delete
             self._to_install = installs | self._to_install
@@ -182,8 +182,9 @@ class LearnedRules:
                 self._on_rejected(key, entry, error)
         self._on_concluded()
 
-    def _rejects_timeouts(self, error: wire.Error) -> bool:
-        """Whether the switch is seen now to reject rules with time-outs: addresses are learned for ever then."""
+    def _leave_out_timeouts(self, error: wire.Error) -> bool:
+        """Learn addresses for ever from now on, if the switch rejects time-outs. False: they are left out already, or
+        the error is another one."""
         is_new = error.is_about_timeout and bool(self._idle_timeout)
         if is_new:
             self._idle_timeout = 0
@@ -201,20 +202,17 @@ class LearnedRules:
             for key, entry in installs.items()
             if error.cookie in {_destination(key, entry).cookie, _source(key, entry).cookie}
         }
+        self._leave_out_timeouts(error)
         for key, entry in {} if self._is_over else (named or installs).items():
             self._on_rejected(key, entry, error)
         self.flush()
         return bool(named)
 
 
-def _deletion(rule: Rule, xid: int) -> bytes:
-    return rule_messages.learned_rule(rule, 0, AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
-
-
 def _additions(installs: Iterable[tuple[Key, Entry]], idle_timeout: int, xid: int) -> Iterator[bytes]:
     for key, entry in installs:
         for rule in (_destination(key, entry), _source(key, entry)):
-            yield rule_messages.learned_rule(rule, entry.port, idle_timeout, wire.OFPFC_ADD, xid)
+            yield rule_messages.learned_addition(rule, entry.port, idle_timeout, xid)
 
 
 def learned_rule(purpose: Purpose, key: Key, entry: Entry) -> Rule:

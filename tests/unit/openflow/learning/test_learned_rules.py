@@ -9,6 +9,7 @@ from learning_bench import HOST, OTHER_HOST, Bench, flow_mods, shown
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.learning.learned_rules import MIN_SLICED
 from ryu_haslb.openflow.learning.table import (
+    DEAF_INTERVAL,
     MAX_NEW_ADDRESSES,
     MAX_WAITING,
 )
@@ -124,6 +125,32 @@ def test_a_rejected_address_leaves_the_others_of_its_group_learned(bundles: bool
     assert len(bench.rules(Purpose.FORWARD_LEARNED)) == len(bench.rules(Purpose.KNOWN_SOURCE)) == 10
     assert [match["in_port"] for _, match in bench.rules(Purpose.LEARN_NOTHING)] == [9]
     assert bench.learning.is_settled
+
+
+@pytest.mark.parametrize("lacks", ["accepts_timeouts", "accepts_flags"])
+def test_a_switch_without_time_outs_deletes_what_was_learned(lacks: str) -> None:
+    """docs/switches.md: learned addresses stay until their port goes down."""
+    bench = Bench(None, **{lacks: False})
+    bench.show(HOST, 7)
+    bench.show(HOST, 8)
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [8]
+    bench.learning.on_port_down(8)
+    bench.transport.answer()
+    assert bench.rules(Purpose.FORWARD_LEARNED) == bench.rules(Purpose.KNOWN_SOURCE) == []
+
+
+def test_an_address_whose_rules_are_rejected_late_for_their_time_out_is_learned_without() -> None:
+    bench = Bench(bundles=False)
+    bench.show(HOST, 7)
+    sent = next(each for each in bench.transport.sent if HOST in each and is_addition(each))
+    bench.transport.deliver(error(sent, (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_TIMEOUT)))
+    bench.transport.answer()
+    assert bench.rules(Purpose.FORWARD_LEARNED) == []
+    bench.now += DEAF_INTERVAL
+    bench.transport.sent.clear()
+    bench.show(HOST, 7)
+    assert {each[26:28] for each in bench.transport.sent if HOST in each and is_addition(each)} == {bytes(2)}
+    assert len(bench.rules(Purpose.FORWARD_LEARNED)) == 1
 
 
 def test_a_rejected_deletion_leaves_the_others_of_its_group_deleted() -> None:
