@@ -64,9 +64,9 @@ class RejectedRules:
         """Whether additions wait because the flow table is full."""
         return self._is_full and (self._backoff.must_wait(now) or now < self._uncertain_until)
 
-    def on_rejected(self, bundle: RuleBundle, error: wire.Error, now: float) -> None:
-        """Divide a rejected bundle. A single rule that is rejected stays out, unless it had a time-out too much."""
-        if error.is_about_timeout and self.accepts_timeouts:
+    def on_rejected(self, bundle: RuleBundle, error: wire.Error, had_timeouts: bool, now: float) -> None:
+        """Divide a rejected bundle, or have it sent without time-outs. A single rule that is rejected stays out."""
+        if error.is_about_timeout and had_timeouts:
             self.accepts_timeouts = False
             self.parts.append(bundle)
             return
@@ -96,6 +96,7 @@ class RejectedRules:
             session.rule_at = None
         if here:
             self._rejects_late = True
+            self.accepts_timeouts &= not error.is_about_timeout
             self._leave_out(here, error, now)
         return named is not None
 

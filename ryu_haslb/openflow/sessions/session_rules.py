@@ -325,7 +325,7 @@ class SessionRules:
                 self._on_installed(bundle.installs)
                 self.rejected.on_confirmed(bundle, self._now)
             else:
-                self.rejected.on_rejected(bundle, error, self._now)
+                self.rejected.on_rejected(bundle, error, has_idle_timeout, self._now)
 
         self._outstanding.append(bundle)
         self.room.on_sent(bundle)

@@ -61,6 +61,18 @@ def test_a_session_whose_rule_is_rejected_late_continues_by_packet_out(
     assert "rejected 1 session rules" in caplog.text
 
 
+@pytest.mark.parametrize("code", [wire.OFPFMFC_BAD_TIMEOUT, wire.OFPFMFC_BAD_FLAGS])
+def test_a_rule_that_is_rejected_late_for_its_time_out_is_sent_again_without(code: int) -> None:
+    late = Late("anna")
+    late.reject("anna", (wire.OFPET_FLOW_MOD_FAILED, code))
+    late.now += MIN_RETRY_INTERVAL
+    late.sent.clear()
+    late.settle()
+    (addition,) = late.sent_about("anna")
+    assert addition[26:28] == bytes(2)
+    assert late.port_of("anna") == wire.OFPP_TABLE
+
+
 @pytest.mark.parametrize("length", [0, 8], ids=["no data", "the header"])
 def test_all_rules_of_the_bundle_are_in_doubt_if_the_switch_does_not_say_which_it_rejects(length: int) -> None:
     late = Late("anna", "bert")

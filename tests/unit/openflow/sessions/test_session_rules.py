@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
+from fake_switch import FakeSwitch
 from wired_switch import PORTS, Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
@@ -393,6 +394,21 @@ def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pyte
         timeouts.append(int.from_bytes(message[26:28], "big"))
         wired.confirm()
     assert timeouts == [300, 0]
+
+
+@pytest.mark.parametrize("lacks", ["accepts_timeouts", "accepts_flags"])
+def test_rules_that_were_sent_before_the_first_was_rejected_for_its_time_out_are_repeated_as_well(
+    lacks: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wired = Wired(fake=FakeSwitch(**{lacks: False}))
+    for number in range(MAX_OUTSTANDING_BUNDLES):
+        wired.request(f"user{number}")
+        wired.tick()
+    for _ in range(MAX_OUTSTANDING_BUNDLES + 1):
+        wired.confirm()
+        wired.flush()
+    assert all(map(wired.has_rule, wired.balancer.sessions))
+    assert "rejected" not in caplog.text
 
 
 def test_rules_have_no_idle_time_out_where_the_switch_forwards_no_request_by_them() -> None:
