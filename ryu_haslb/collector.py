@@ -5,7 +5,7 @@ a storm of new sessions triggers one after the other. Sessions are in no referen
 nothing. Connections and clients that have ended leave no cycles either (``tests/support/cycles.py``), and the few that
 errors leave can wait for a moment without requests. They do not wait for ever: a balancer that always has requests
 collects every ten minutes, or when they are many. What a storm has left behind is collected a minute after its
-sessions have ended: until then the rules that wait to be removed are as many as the sessions were.
+sessions have ended: before, the rules whose removal the switch may still reject are in memory, and may be very many.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _MAX_COLLECTION_INTERVAL = 600.0
 #: and 10 ms. It bounds what a cycle that is not known could leave: a stranger can open many connections.
 _MAX_GROWTH = 50
 #: Maximum of sessions with which a full collection is short enough; and seconds from the end of more sessions until it
-#: is short again. When 250,000 are cleared at once, 160,000 rules are still in memory at the end of the last session:
-#: they wait to be removed, or their removal may still be rejected.
+#: is short again. The rules of sessions that were cleared are in memory for some seconds after the switch has removed
+#: them, since their removal may still be rejected.
 _MAX_SESSIONS = 10_000
 _AFTER_MANY_SESSIONS = 60.0
 #: Maximum of collections of young objects since the last one of the middle generation with which that is short enough.

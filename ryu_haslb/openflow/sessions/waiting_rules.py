@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Callable, Final, Optional
 
@@ -32,6 +33,14 @@ LOG = logging.getLogger(__name__)
 #: take 1 % of the time, however often rules are flushed.
 _LOOKED_AT_PER_STEP: Final = 200
 _LOOK_INTERVAL: Final = 0.01
+#: The virtual address and the port that a session rule matches.
+_Destination = tuple[bytes, int]
+
+
+@lru_cache(maxsize=1024)
+def _destination(virtual_address: bytes, port: int) -> _Destination:
+    """One object for all rules that wait: when many sessions end, those to be removed are as many as these were."""
+    return virtual_address, port
 
 
 class WaitingRules:
@@ -55,7 +64,8 @@ class WaitingRules:
         self._sessions = sessions
         self._actions = actions
         self._await_real = await_real
-        self._to_remove: dict[int, SessionRule] = {}
+        #: The tags of the rules to be removed, and what they match beside it.
+        self._to_remove: dict[int, _Destination] = {}
         self._look_at = 0.0
 
     @property
@@ -105,7 +115,7 @@ class WaitingRules:
         """The connection is lost, and a bundle will not be confirmed: its rules wait again."""
         for rule in bundle.removes:
             if not self._will_be_replaced(rule.tag):
-                self._to_remove[rule.tag] = rule
+                self.remove_rule(rule.tag, rule.virtual_address, rule.port)
         for session, _ in bundle.every_install():
             self.install(session, may_replace=True)
 
@@ -128,7 +138,7 @@ class WaitingRules:
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
         """Remove the rule with this tag, whether there is a session for it or not."""
-        self._to_remove[tag] = SessionRule(tag, virtual_address, port, 0, b"")
+        self._to_remove[tag] = _destination(virtual_address, port)
 
     def clear(self) -> None:
         """Nothing waits any more, and the switch may have other rules."""
@@ -169,9 +179,9 @@ class WaitingRules:
         """Take the next rules that wait to be removed. A new session with the same tag keeps the rule."""
         removes = []
         for tag in list(islice(self._to_remove, count)):
-            rule = self._to_remove.pop(tag)
+            virtual_address, port = self._to_remove.pop(tag)
             if self._is_removable(tag):
-                removes.append(rule)
+                removes.append(SessionRule(tag, virtual_address, port, 0, b""))
         return removes
 
     def _is_removable(self, tag: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Optional
 
 import pytest
@@ -9,6 +10,7 @@ from fake_switch import FakeSwitch
 from wired_switch import PORTS, Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.sessions import session_rules
@@ -308,6 +310,18 @@ def test_the_rules_of_many_sessions_that_ended_are_removed_by_small_bundles() ->
     wired.settle()
     wired.settle()
     assert rules.waiting == 0
+
+
+def test_rules_that_wait_to_be_removed_are_no_objects_that_the_collector_visits() -> None:
+    """When many sessions end, hundreds of thousands of them wait."""
+    rules = Wired().switch.rules
+    gc.collect()
+    visited = len(gc.get_objects())
+    for tag in range(1000):
+        rules.remove_rule(tag, bytes([10, 1, 1, 10]), MOBILE_IP_PORT)
+    gc.collect()
+    assert rules.waiting == 1000
+    assert len(gc.get_objects()) - visited < 10
 
 
 def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
