@@ -24,7 +24,7 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.delivery.accepted_rules import Accepted
-from ryu_haslb.openflow.delivery.transactions import Transactions
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT, Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, Rule
@@ -136,10 +136,12 @@ class Installation:
             self.install()
 
     def _follow_rejections(self, now: float) -> None:
-        if not self._has_gone_back:
-            self._rejections.forget_if_accepted(self._installed_at, now)
-        elif self._rejections.must_retry(now):
-            self._replace()
+        if self._has_gone_back:
+            if self._rejections.must_retry(now):
+                self._replace()
+        elif now >= self._installed_at + LATE_REJECTION_TIMEOUT:
+            self._rejections.forget()
+            self.upkeep.meters.on_rules_accepted()
 
     def end(self) -> None:
         """Serve the switch no longer, because another balancer does or the connection is left. Its rules stay."""

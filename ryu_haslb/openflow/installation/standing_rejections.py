@@ -19,7 +19,7 @@ from typing import Callable
 
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.delivery.backoff import Backoff
-from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT, Transactions
+from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.flow_tables.rule_messages import session_slice_removal
 from ryu_haslb.openflow.wire import wire
@@ -48,11 +48,10 @@ class StandingRejections:
         """Whether the standing rules are to be sent again now, after a pause."""
         return self._backoff.is_failing and not self._backoff.must_wait(now)
 
-    def forget_if_accepted(self, installed_at: float, now: float) -> None:
-        """The standing rules are in place. Unless some may yet be rejected, the next rejection is the first."""
-        if now >= installed_at + LATE_REJECTION_TIMEOUT:
-            self._slices_removed = 0
-            self._backoff.reset()
+    def forget(self) -> None:
+        """The standing rules are in place, and none can be rejected late any more: the next rejection is the first."""
+        self._slices_removed = 0
+        self._backoff.reset()
 
     def reset(self) -> None:
         """Retry no more, until the standing rules are rejected again."""

@@ -36,7 +36,8 @@ UPDATE_INTERVAL = 1.0
 #: Seconds without a meter-stats reply after which the rates are updated without what the meters have dropped.
 METER_STATS_TIMEOUT = 5.0
 
-#: Rejections of rules for their meters after which they are sent without: before, others may have deleted the meters.
+#: Rejections of rules for their meters in a row after which they are sent without. One may come because others have
+#: deleted a meter.
 MAX_REJECTIONS = 2
 
 #: Restorations in a row after which a switch that has never reported its meters is not audited for them any more.
@@ -130,6 +131,11 @@ class Meters:
         self._rejections += 1
         self.are_supported = False
         return True
+
+    def on_rules_accepted(self) -> None:
+        """The standing rules are in place. If they have their meters, the next rejection is the first."""
+        if self.are_supported:
+            self._rejections = 0
 
     def _add(self, meter: int, rate: int, conclude: Callable[[Optional[Error]], None]) -> None:
         """Add a meter, or set the rate of one that is there; ``conclude`` gets the error of a switch without meters."""

@@ -13,6 +13,7 @@ from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 
 from ryu_haslb.configuration.model import Configuration, Datapath, Switching
 from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT
 from ryu_haslb.openflow.fleet.connection import BARRIER_TIMEOUT, RULES_PER_SECOND, Connection
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
@@ -20,6 +21,7 @@ from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT
 from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.installation.retirement import Conclude
+from ryu_haslb.openflow.overload.meters import MAX_REJECTIONS
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
@@ -34,6 +36,21 @@ def test_standing_rules_have_their_meter_where_the_switch_has_meters(meters: boo
     assert rule.match["udp_dst"] == 434
     metered = [each.meter_id for each in rule.instructions if each.type == ofproto_v1_3.OFPIT_METER]
     assert metered == ([FIRST_METER] if meters else [])
+
+
+def test_a_switch_keeps_its_meters_when_others_delete_one_again_and_again_before_rules_that_use_it_come() -> None:
+    """OpenFlow 1.3.5, section 6.5: it rejects those rules then, as a switch does that has no meters."""
+    served = Served()
+    (server,) = CONFIGURATION.virtual_servers.values()
+    for number in range(2 * MAX_REJECTIONS):
+        served.switch.lose(meter=FIRST_METER)
+        moved = replace(server, address=IPv4Address("10.1.1.10") + number + 1)
+        served.fleet.configure(replace(CONFIGURATION, virtual_servers={"MIPSLB": moved}))
+        for _ in range(int(LATE_REJECTION_TIMEOUT) + 2):
+            served.transport.answer()
+            served.wait(1.0)
+        (rule,) = served.switch.flows_for(Purpose.PUNT_REQUEST.cookie)
+        assert ofproto_v1_3.OFPIT_METER in [each.type for each in rule.instructions], number
 
 
 def test_a_connection_without_barrier_replies_is_closed() -> None:
