@@ -16,7 +16,7 @@ import ovs.poller
 from ovs.db.idl import SchemaHelper, Transaction
 
 from ryu_haslb.cluster.election import Action, Claim, Election, View
-from ryu_haslb.cluster.idl import OVS, Engine, FollowingIdl, is_synchronized
+from ryu_haslb.cluster.idl import OVS, SYNCHRONIZATION_TIMEOUT, Engine, FollowingIdl, is_synchronized
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 
@@ -52,6 +52,7 @@ class Database:
         self._may_lead = may_lead
         self._claim: Optional[tuple[int, Any]] = None
         self._was_impossible = False
+        self._must_synchronize_by: Optional[float] = None
 
     @property
     def is_connected(self) -> bool:
@@ -84,6 +85,7 @@ class Database:
     def step(self, now: float) -> None:
         """Read what has come, and do what the election decides."""
         self._idl.run()
+        self._follow_server(now)
         self._follow_claim()
         self._follow_wish(now)
         view = self.view
@@ -105,6 +107,20 @@ class Database:
         """Let another member lead."""
         self._election.resign(now)
         self.step(now)
+
+    def _follow_server(self, now: float) -> None:
+        """Leave a server that is connected and does not send the tables: it may never do, if an answer is lost."""
+        if self.is_connected or not self._idl._session.is_connected():
+            self._must_synchronize_by = None
+        elif self._must_synchronize_by is None:
+            self._must_synchronize_by = now + SYNCHRONIZATION_TIMEOUT
+        elif now >= self._must_synchronize_by:
+            self._must_synchronize_by = None
+            LOG.warning(
+                "cluster: the database's server has sent no tables for %g s: it is overloaded; connecting anew",
+                SYNCHRONIZATION_TIMEOUT,
+            )
+            self._idl.force_reconnect()
 
     def _follow_wish(self, now: float) -> None:
         """Ask for the lock, or release it, as the election wants."""

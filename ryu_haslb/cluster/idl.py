@@ -30,6 +30,8 @@ MAX_RECONNECT_INTERVAL = 1.0
 #: Seconds for which a Raft leader must have had a shorter log than the one before it until that counts as restored. One
 #: that no longer leads does not know that for a second or two.
 RESTORED_TIMEOUT = 10.0
+#: Seconds for which a server may leave the request for the tables unanswered.
+SYNCHRONIZATION_TIMEOUT = 5.0
 #: Rows of an update that are applied between two turns of other green threads: some 3 ms.
 ROWS_AT_ONCE = 50
 #: Rows that a member keeps of a table, by its name. A server accepts no more; it describes its databases in a table

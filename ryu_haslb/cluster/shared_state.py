@@ -15,7 +15,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import ovs.poller
 
 from ryu_haslb.cluster.election import Election, MemberState
-from ryu_haslb.cluster.idl import OVS, Engine
+from ryu_haslb.cluster.idl import OVS, SYNCHRONIZATION_TIMEOUT, Engine
 from ryu_haslb.cluster.publisher import Publication, Publisher
 from ryu_haslb.cluster.rows import Changes, Columns, Kind
 from ryu_haslb.cluster.settings import ClusterSettings
@@ -23,9 +23,6 @@ from ryu_haslb.cluster.shared_database import Commit, SharedDatabase
 from ryu_haslb.errors import HaslbError
 
 LOG = logging.getLogger(__name__)
-
-#: Seconds for which a server may leave the request for the tables unanswered.
-SYNCHRONIZATION_TIMEOUT = 5.0
 
 
 class NotConnectedError(HaslbError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
-from ryu_haslb.cluster.election import RESIGNATION_INTERVAL, Lead, View
+from ryu_haslb.cluster.election import RESIGNATION_INTERVAL, Election, Lead, View
+from ryu_haslb.cluster.idl import SYNCHRONIZATION_TIMEOUT, Engine
 from ryu_haslb.cluster.member import CONNECTION_TIMEOUT, RELEASE_TIMEOUT
-from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
+from ryu_haslb.cluster.settings import MAX_NAME_LENGTH, ClusterSettings
 from ryu_haslb.cluster.switchover_reason import SwitchoverReason
 
 
@@ -25,6 +28,26 @@ def test_a_resignation_that_no_member_follows_ends() -> None:
     member._follow(False)
     assert changes == [True, False]
     assert member.is_leading
+
+
+def test_a_server_that_never_sends_the_tables_is_left() -> None:
+    """It answers probes, and its answer to the request for the tables is lost, or bears another id."""
+    reconnected: list[float] = []
+    now = [0.0]
+    idl = SimpleNamespace(
+        run=lambda: None,
+        state=None,
+        _session=SimpleNamespace(is_connected=lambda: True),
+        force_reconnect=lambda: reconnected.append(now[0]),
+        tables={"Cluster": SimpleNamespace(rows={})},
+        lock_name=None,
+        set_lock=lambda _: None,
+    )
+    engine = Engine(lambda *_: idl, lambda _: None)
+    database = Database(ClusterSettings("tcp:127.0.0.1:6641", "a"), Election("a"), lambda _: None, lambda: True, engine)
+    for now[0] in (0.0, SYNCHRONIZATION_TIMEOUT - 1, SYNCHRONIZATION_TIMEOUT, SYNCHRONIZATION_TIMEOUT + 1):
+        database.step(now[0])
+    assert reconnected == [SYNCHRONIZATION_TIMEOUT]
 
 
 def test_the_lock_is_released_when_the_switches_have_confirmed_their_rules() -> None:
