@@ -38,10 +38,10 @@ def test_a_start_loads_neither_the_packet_library_nor_a_web_server_nor_other_ver
     assert not loaded & inner
 
 
-@pytest.mark.parametrize("name", ["ofproto_v1_0_parser", "ofproto_v1_5_parser"])
-def test_another_version_of_openflow_is_loaded_when_it_is_used(name: str) -> None:
-    script = f"from ENGINE.ofproto import {name} as parser; print('OFPHello' in vars(parser), parser.OFPHello.__name__)"
-    assert output_of(script) == ["False", "OFPHello"]
+@pytest.mark.parametrize("event", ["EventOFPStatsReply", "EventOFPTableStatus", "EventOFPControllerStatus"])
+def test_the_events_of_all_versions_of_openflow_are_there_for_another_application(event: str) -> None:
+    """The engine makes one for each message of a parser: 1.0, 1.4 and 1.5 have these alone."""
+    assert output_of(f"from ENGINE.controller import ofp_event; print(ofp_event.{event}.__name__)") == [event]
 
 
 def test_another_application_reads_packets_as_without_it() -> None:
@@ -56,9 +56,58 @@ print(packet.Packet(made.data).get_protocol(arp.arp).dst_ip)
     assert output_of(script) == ["192.0.2.1"]
 
 
+def test_another_application_makes_packets_of_json_as_without_it() -> None:
+    """The engine looks for the classes of packets in all modules of its packet library."""
+    script = """
+from ENGINE.lib.packet import icmp, packet
+made = packet.Packet(protocols=[icmp.icmp()])
+print(type(packet.Packet.from_jsondict(made.to_jsondict()["Packet"]).protocols[0]).__name__)
+"""
+    assert output_of(script) == ["icmp"]
+
+
+def test_the_events_of_the_zebra_protocol_are_there_for_another_application() -> None:
+    """The engine makes one for each class that the module of the packet library has in its ``__dict__``."""
+    script = "from ENGINE.services.protocols.zebra import event; print(len(event.ZEBRA_EVENTS) > 0)"
+    assert output_of(script) == ["True"]
+
+
 def test_all_names_are_imported_of_a_module_that_waits() -> None:
     """``from … import *`` asks for ``__all__`` first, and does with all names where there is none."""
-    assert output_of("from ENGINE.lib.packet.in_proto import *; print(IPPROTO_UDP)") == ["17"]
+    assert output_of("from ENGINE.lib.packet.icmp import *; print(ICMP_ECHO_REQUEST)") == ["8"]
+
+
+@pytest.mark.parametrize("module", ["asyncio.events", "asyncio.subprocess", "rfc3986.uri", "stevedore.extension"])
+def test_a_package_is_loaded_before_a_module_of_it(module: str) -> None:
+    """Otherwise the package would be loaded while that module is, which has no names yet."""
+    package = module.partition(".")[0]
+    script = f"""
+import importlib, {package}
+found = importlib.import_module({module!r})
+print(len(vars({package})) > 20, found is sys.modules[{module!r}], found is {module}, found.__spec__.loader)
+"""
+    assert output_of(script)[:4] == ["True", "True", "True", "<_frozen_importlib_external.SourceFileLoader"]
+
+
+@pytest.mark.parametrize("earlier", ["", "asyncio.run;"])
+def test_a_module_is_loaded_anew_as_without_it(earlier: str) -> None:
+    script = f"import asyncio, importlib; {earlier} asyncio.run = None; importlib.reload(asyncio); asyncio.sleep; "
+    assert output_of(script + "print(asyncio.run.__name__)") == ["run"]
+
+
+def test_each_use_of_a_module_that_cannot_be_loaded_says_why() -> None:
+    script = """
+import rfc3986
+sys.modules["rfc3986.api"] = None
+for _ in range(2):
+    try:
+        rfc3986.uri_reference
+    except ImportError as error:
+        print(error.name)
+del sys.modules["rfc3986.api"]
+print(rfc3986.uri_reference.__name__)
+"""
+    assert output_of(script) == ["rfc3986.api", "rfc3986.api", "uri_reference"]
 
 
 def test_a_module_that_was_loaded_has_its_own_loader() -> None:
