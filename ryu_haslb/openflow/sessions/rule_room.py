@@ -128,12 +128,18 @@ class RuleRoom:
             if self._is_learning:
                 self._is_learning, self._learned = False, len(self.held)
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether rules are still to be counted, by :meth:`advance`, before any is added."""
+        has_limit = self.limit is not None or self._is_learning
+        return has_limit and (self.held is None or self._census is not None)
+
     def free(self) -> Optional[int]:
         """How many rules may be added now; None: any number."""
-        if self.held is None or self._census is not None or self.is_uncertain:
-            return None if self.limit is None and not self._is_learning else 0
         limit = self.limit
-        if limit is None:
+        if self.is_counting or (self.is_uncertain and limit is not None):
+            return 0
+        if limit is None or self.held is None:
             return None
         free = limit - len(self.held)
         return max(free, self._trial) if self.source is LimitSource.TABLE_FULL else max(free, 0)

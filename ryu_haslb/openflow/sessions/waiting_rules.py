@@ -98,7 +98,9 @@ class WaitingRules:
     @property
     def only_awaits_room(self) -> bool:
         """Whether nothing can be sent before a rule leaves the switch."""
-        return not (self._to_remove or self.rejected.parts or self.queue.replaced) and self.room.free() == 0
+        if self._to_remove or self.rejected.parts or self.queue.replaced:
+            return False
+        return self.room.free() == 0 and not self.room.is_counting
 
     def is_changing(self, tag: int) -> bool:
         """Whether the rule with this tag waits to be installed or removed, or is left out."""

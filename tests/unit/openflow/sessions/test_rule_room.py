@@ -14,6 +14,7 @@ from ryu_haslb.openflow.capabilities.known_makes import REPORTABLE_SESSION_RULES
 from ryu_haslb.openflow.capabilities.self_description import Reported
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.flow_tables.pipeline import Table
+from ryu_haslb.openflow.sessions import rule_room
 from ryu_haslb.openflow.sessions.rule_room import MAX_COUNTED, LimitSource
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
@@ -59,6 +60,24 @@ def test_sessions_beyond_the_limit_continue_by_packet_out_and_the_log_says_so_on
     assert caplog.text.count("has as many session rules as it may have (5, the limit of the configuration)") == 1
     assert wired.request("user11"), "it is served"
     assert wired.switch.rules.is_idle, "nothing can be sent, so that nothing is awaited"
+
+
+def test_rules_that_wait_until_those_on_the_switch_are_counted_can_still_be_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that stops waits for them: without a rule a session is lost (docs/running.md)."""
+    monkeypatch.setattr(rule_room, "SESSIONS_PER_STEP", 2)
+    wired = Wired()
+    come(wired, *(f"user{number}" for number in range(6)))
+    wired.switch.configure(replace(wired.configuration, datapaths={1: Datapath(1, max_rules=20)}))
+    wired.request("anna")
+    rounds = 0
+    while not wired.switch.rules.is_idle:
+        rounds += 1
+        wired.flush()
+        wired.confirm()
+    assert rounds > 3, "two sessions were counted in each"
+    assert rules(wired) == 7
 
 
 def test_a_rule_that_is_only_doubted_is_sent_again_and_takes_no_second_place() -> None:
