@@ -152,7 +152,8 @@ def _harmless(lines: bytes) -> bytes:
     """Lines that do no harm on a terminal. The balancer escapes what strangers write; but another program may serve the
     socket, as another user."""
     text = lines.decode("utf-8", "replace")
-    return lines if text.translate(_WITHOUT_CONTROLS).isprintable() else printable(text, kept=_CONTROLS).encode()
+    is_harmless = text.translate(_WITHOUT_CONTROLS).isprintable()
+    return (text if is_harmless else printable(text, kept=_CONTROLS)).encode()
 
 
 _EXPLANATIONS = (

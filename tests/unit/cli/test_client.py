@@ -52,13 +52,21 @@ def test_a_server_that_is_suspended_is_named_with_the_command_that_lets_it_go_on
             server.kill()
 
 
-def test_no_escape_sequence_of_another_program_at_the_socket_reaches_the_terminal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("a\tb\n\x1b[2J\x9b\u202e\n".encode(), "a\tb\n\\x1b[2J\\x9b\\u202e\n"),
+        (b"\x9b2J\n", "\ufffd2J\n"),  # ESC [ as a terminal for Latin-1 reads it
+    ],
+)
+def test_no_escape_sequence_of_another_program_at_the_socket_reaches_the_terminal(
+    tmp_path: Path, answer: bytes, shown: str
+) -> None:
     """One that runs as the balancer's user, say; an operator who is root asks it."""
     path = str(tmp_path / "haslb.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(path)
         listener.listen()
-        answer = "a\tb\n\x1b[2J\x9b\u202e\n".encode() + END_MARK
         with ThreadPoolExecutor() as pool:
-            pool.submit(lambda: listener.accept()[0].sendall(answer))
-            assert b"".join(ControlClient(path).ask(["show", "version"])) == b"a\tb\n\\x1b[2J\\x9b\\u202e\n"
+            pool.submit(lambda: listener.accept()[0].sendall(answer + END_MARK))
+            assert b"".join(ControlClient(path).ask(["show", "version"])) == shown.encode()
