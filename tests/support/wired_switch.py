@@ -20,6 +20,7 @@ from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
+from ryu_haslb.openflow.wire.flow_mod import is_commit_reply
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import Session
@@ -82,7 +83,10 @@ class Wired:
             assert self.transactions.on_error(xid, error) or self.switch.on_error(xid, error, self.now)
         elif kind == wire.OFPT_PACKET_IN:
             assert self.switch.on_packet_in(message, self.now)
-        elif kind not in (wire.OFPT_EXPERIMENTER, wire.OFPT_FLOW_REMOVED):  # those are the connection's
+        elif kind == wire.OFPT_EXPERIMENTER:
+            if is_commit_reply(message):
+                self.transactions.on_committed(xid)
+        elif kind != wire.OFPT_FLOW_REMOVED:  # that is the connection's
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.unrecovered.on_multipart_reply(self.switch.channel, xid, message, self.now)
 
