@@ -207,12 +207,13 @@ def test_random_worlds_have_all_habits_with_which_a_switch_is_served() -> None:
     assert {name for name, values in drawn.items() if len(values) == 1} == NEVER_DRAWN
 
 
+@pytest.mark.parametrize("match_error", [(4, 6), (5, 0)], ids=["bad field", "no reason"])
 @pytest.mark.parametrize("flow_mod_rate", [0.0, 300.0])
 def test_traffic_of_others_passes_at_a_switch_with_neither_bundles_nor_the_match_of_metadata(
-    flow_mod_rate: float,
+    flow_mod_rate: float, match_error: tuple[int, int]
 ) -> None:
     """The rule for everything else is rejected before the others, which are sent once more without a bundle."""
-    habits = (("rejected_matches", frozenset({METADATA})),)
+    habits = (("rejected_matches", frozenset({METADATA})), ("match_error", match_error))
     parameters = Parameters(seed=1, mobiles=5, bundles=False, flow_mod_rate=flow_mod_rate, habits=habits)
     assert simulate(parameters, [Fault(30.0, "switch restarts", (0,))], 60.0).violation is None
 

@@ -72,6 +72,8 @@ class Installation:
         self._sent: Optional[RuleUpdate] = None
         #: Whether the switch has its rules, and no others, once it has carried out what was sent.
         self._is_sent_known = False
+        #: Whether its table-miss rule was rejected while the update itself was still being carried out.
+        self._must_repeat_table_miss = False
         #: Whether these are former ones, since the switch has rejected those of the configuration in force.
         self._has_gone_back = False
         self._has_earlier_rules = False
@@ -227,6 +229,7 @@ class Installation:
 
     def _send(self, update: RuleUpdate) -> None:
         self._sent, self._is_sent_known = update, update.is_difference
+        self._must_repeat_table_miss = False
         self.upkeep.audit.suspend()
         metered = self.upkeep.meters.are_supported
         self.transactions.submit(
@@ -250,6 +253,9 @@ class Installation:
         else:
             self._is_sent_known = self._is_sent_known or self._was_sent_last(update)
             self._on_installed(update.rules, update.layout)
+            if self._was_sent_last(update) and self._must_repeat_table_miss:
+                self._must_repeat_table_miss = False
+                self._submit_table_miss(update, self.upkeep.meters.are_supported)
 
     def _on_not_carried_out(self, update: RuleUpdate, error: wire.Error) -> None:
         self._is_sent_known = False
@@ -271,14 +277,19 @@ class Installation:
         )
 
     def _on_table_miss_concluded(self, update: RuleUpdate, metered: bool, error: Optional[wire.Error]) -> None:
-        """The switch has carried out the last message of an update, or has rejected the table-miss rule."""
+        """The switch has carried out the last message of an update, or has rejected the table-miss rule.
+
+        If it has no bundles, it gets the first update once more behind that. What the rejection means shows then.
+        """
         if not self._was_sent_last(update):
             return
         layout = update.layout
         if error is not None and layout.has_metadata and self._choice.rejects_metadata(error):
             self._switch.layout = replace(layout, has_metadata=False)
             self._submit_table_miss(update._replace(layout=self._switch.layout), metered)
-        elif error is not None and not self._is_installing and self._may_accept_another(layout, error):
+        elif error is not None and self._is_installing:
+            self._must_repeat_table_miss = True
+        elif error is not None and self._may_accept_another(layout, error):
             self.install()
         else:
             fitting = layout.fit(update.rules)

@@ -169,6 +169,21 @@ def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without(has_bundle
     assert Purpose.PASS_OTHER in purposes(switch)
 
 
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_table_miss_rule_whose_flag_is_rejected_is_sent_without(has_bundles: bool) -> None:
+    """It is the only rule with OFPFF_CHECK_OVERLAP."""
+    switch = FakeSwitch(bundles=has_bundles)
+
+    def reject(message: bytes) -> Optional[tuple[int, int]]:
+        has_flag = message[1] == wire.OFPT_FLOW_MOD and message[45] & wire.OFPFF_CHECK_OVERLAP
+        return (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_FLAGS) if has_flag else None
+
+    switch.rejects = reject
+    served = Served(switch)
+    assert served.is_connected
+    assert Purpose.PASS_OTHER in purposes(switch)
+
+
 def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(configuration=replace(CONFIGURATION, datapaths={2: Datapath(2)}))
     assert served.transport.sent == []
