@@ -63,6 +63,9 @@ if getattr(hub, "HUB_TYPE", "eventlet") != "eventlet":
 
 # The options of the command line and of the engine's configuration file, read into ``cfg.CONF``.
 cfg = _part("cfg")
+# Registers options as well, which is possible before the command line is read only: the packet library, which another
+# application may use first after that (:mod:`ryu_haslb.first_use`), imports it.
+_part("flags")
 
 # The base class of an application; the manager starts the subclasses that it finds in ``ryu_haslb.app``.
 # It comes before the controller, which it imports in a circle.

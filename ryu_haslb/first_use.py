@@ -1,8 +1,8 @@
 """Modules that are imported at their first use: what the engine imports, and the balancer does not use.
 
-The engine imports a packet library and a web server, and its libraries import others. That is a seventh of the
-processor time of a start, in which no request is served. So these modules are left empty until one of their names is
-asked for, or all of them. Other applications in the same process find all that they use.
+The engine imports a packet library, and its libraries import others. That is a tenth of the processor time of a start,
+in which no request is served. So these modules are left empty until one of their names is asked for, or all of them.
+Other applications in the same process find all that they use.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Optional
 
-#: Parts of the engine, behind the name of its package. Of the packet library those that come with the package of it.
-#: The parsers of other versions of OpenFlow are none: the engine makes an event for each class in them.
-_OF_ENGINE = (
-    "app.wsgi",
-    *(
-        f"lib.packet.{name}"
-        for name in ("arp", "ethernet", "icmp", "icmpv6", "ipv4", "ipv6", "lldp", "mpls", "packet", "packet_utils")
-    ),
+#: Modules of the engine's packet library, behind the name of its package: those that come with the library's package.
+#: Other parts of the engine do not wait: it makes an event for each class of a parser, and its web server registers
+#: options, which is possible before the command line is read only.
+_PACKET_LIBRARY = tuple(
+    f"lib.packet.{name}"
+    for name in ("arp", "ethernet", "icmp", "icmpv6", "ipv4", "ipv6", "lldp", "mpls", "packet", "packet_utils")
 )
 _OF_ITS_LIBRARIES = ("asyncio", "eventlet.wsgi", "rfc3986", "stevedore")
 
@@ -91,7 +89,7 @@ class _Finder:
         if package in _OF_ITS_LIBRARIES and part:
             return _with_its_package(name)
         is_loaded = target is not None and not isinstance(_loader_of(target), _AtFirstUse)
-        if is_loaded or not (part in _OF_ENGINE or name in _OF_ITS_LIBRARIES):
+        if is_loaded or not (part in _PACKET_LIBRARY or name in _OF_ITS_LIBRARIES):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
