@@ -13,7 +13,6 @@ from ryu_haslb.openflow.flow_tables.layout import Layout
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose
 from ryu_haslb.openflow.learning.table import Learning, Numbers
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import is_commit_reply
 
 OWN = bytes.fromhex("0251b7000001")
 HOST = bytes.fromhex("020000000007")
@@ -36,8 +35,8 @@ class Bench:
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
         if kind == wire.OFPT_ERROR:
             return self.transactions.on_error(xid, wire.read_error(message))
-        if kind == wire.OFPT_EXPERIMENTER and is_commit_reply(message):
-            self.transactions.on_committed(xid)
+        if kind == wire.OFPT_EXPERIMENTER:
+            return self.transactions.on_experimenter(xid, message)
         return kind == wire.OFPT_BARRIER_REPLY and self.transactions.on_barrier_reply(xid, self.now)
 
     def show(

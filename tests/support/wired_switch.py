@@ -20,7 +20,6 @@ from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import is_commit_reply
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import Session
@@ -84,8 +83,7 @@ class Wired:
         elif kind == wire.OFPT_PACKET_IN:
             assert self.switch.on_packet_in(message, self.now)
         elif kind == wire.OFPT_EXPERIMENTER:
-            if is_commit_reply(message):
-                self.transactions.on_committed(xid)
+            self.transactions.on_experimenter(xid, message)
         elif kind != wire.OFPT_FLOW_REMOVED:  # that is the connection's
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.unrecovered.on_multipart_reply(self.switch.channel, xid, message, self.now)

@@ -14,7 +14,7 @@ from typing import Callable, Final, Optional
 
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import bundle
+from ryu_haslb.openflow.wire.flow_mod import bundle, is_commit_reply
 
 #: Seconds after the barrier reply in which a switch may still reject what it has confirmed.
 LATE_REJECTION_TIMEOUT: Final = 5.0
@@ -109,11 +109,14 @@ class Transactions:
         transaction.error = transaction.error or error
         return True
 
-    def on_committed(self, xid: int) -> None:
-        """The switch has carried out a bundle."""
+    def on_experimenter(self, xid: int, message: bytes) -> bool:
+        """Note that the switch has carried out a bundle. False when the message says something else."""
+        if not is_commit_reply(message):
+            return False
         transaction = self._open.get(xid)
         if transaction is not None:
             transaction.is_committed = True
+        return True
 
     def tick(self, now: float) -> None:
         """Forget transactions whose late errors no longer count: each holds the sessions whose rules it had."""

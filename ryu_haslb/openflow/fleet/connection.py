@@ -34,7 +34,6 @@ from ryu_haslb.openflow.sessions.tag_key_reading import KeyReading
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import is_commit_reply
 from ryu_haslb.openflow.wire.ports import PortChange
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
@@ -351,9 +350,9 @@ class Connection:
             return self._on_flow_removed(message)
         if kind == wire.OFPT_ERROR:
             return self._on_error(xid, message)
-        return self._on_commit_reply(kind, xid, message) or self._mastership.on_message(
-            kind, xid, message, self._clock()
-        )
+        transactions = self._installation.transactions
+        is_of_bundle = kind == wire.OFPT_EXPERIMENTER and transactions.on_experimenter(xid, message)
+        return is_of_bundle or self._mastership.on_message(kind, xid, message, self._clock())
 
     def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
         """The same, but discard requests: another balancer gets them, or this one stops, and they might get no rule."""
@@ -362,12 +361,6 @@ class Connection:
             or self._follower.on_message(kind, xid, message, self._clock())
             or self._on_message(kind, xid, message)
         )
-
-    def _on_commit_reply(self, kind: int, xid: int, message: bytes) -> bool:
-        is_one = kind == wire.OFPT_EXPERIMENTER and is_commit_reply(message)
-        if is_one:
-            self._installation.transactions.on_committed(xid)
-        return is_one
 
     def _on_barrier_reply(self, xid: int) -> bool:
         """A barrier request follows each transaction, and others measure the load; one may do both."""

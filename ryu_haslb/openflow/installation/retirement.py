@@ -70,6 +70,8 @@ class Retirement:
         """Discard requests that still come, and ignore that a switch without meters rejects their deletion."""
         if kind == wire.OFPT_BARRIER_REPLY:
             return self._transactions.on_barrier_reply(xid)
+        if kind == wire.OFPT_EXPERIMENTER:
+            return self._transactions.on_experimenter(xid, message)
         if kind == wire.OFPT_ERROR:
             try:
                 self._transactions.on_error(xid, wire.read_error(message))

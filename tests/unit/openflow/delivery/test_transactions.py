@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import gc
+import struct
 import weakref
 from typing import Optional
 
 import pytest
-from fake_switch import FakeTransport, messages_of
+from fake_switch import FakeTransport, message, messages_of
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT, Transactions
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import FlowMod, bundle
+from ryu_haslb.openflow.wire.flow_mod import (
+    ONF_BCT_COMMIT_REPLY,
+    ONF_ET_BUNDLE_CONTROL,
+    ONF_EXPERIMENTER_ID,
+    FlowMod,
+    bundle,
+)
 
 
 class Sent(FakeTransport):
@@ -25,6 +32,11 @@ class Sent(FakeTransport):
 
     def submit(self, count: int) -> int:
         return self.transactions.submit(lambda xid: rules(xid, count), self.results.append)
+
+    def commit(self, xid: int) -> None:
+        """The switch replies to the commit request of a bundle (ONF EXT-230)."""
+        body = struct.pack("!IIIHH", ONF_EXPERIMENTER_ID, ONF_ET_BUNDLE_CONTROL, xid, ONF_BCT_COMMIT_REPLY, 3)
+        assert self.transactions.on_experimenter(xid, message(wire.OFPT_EXPERIMENTER, xid, body))
 
     def written(self) -> bytes:
         """What was sent since the last call."""
@@ -60,7 +72,7 @@ def test_a_transaction_succeeds_with_its_barrier_reply_and_only_once() -> None:
     sent = Sent()
     xid = sent.submit(2)
     assert sent.results == []
-    sent.transactions.on_committed(xid)
+    sent.commit(xid)
     assert not sent.transactions.on_barrier_reply(xid + 1)
     assert sent.transactions.on_barrier_reply(xid)
     assert not sent.transactions.on_barrier_reply(xid)
@@ -120,7 +132,7 @@ def test_a_switch_that_ignores_bundles_gets_the_messages_one_by_one() -> None:
 def test_a_switch_that_has_carried_out_one_bundle_has_bundles() -> None:
     sent = Sent()
     first = sent.submit(2)
-    sent.transactions.on_committed(first)
+    sent.commit(first)
     sent.transactions.on_barrier_reply(first)
     second = sent.submit(2)
     sent.transactions.on_barrier_reply(second)
@@ -132,7 +144,7 @@ def test_a_switch_that_has_carried_out_one_bundle_keeps_them_whatever_it_rejects
     """Open vSwitch, say, rejects a flow-mod for a table that it does not have with OFPBRC_BAD_TABLE_ID."""
     sent = Sent()
     xids = [sent.submit(2), sent.submit(2)]
-    sent.transactions.on_committed(xids[0])
+    sent.commit(xids[0])
     sent.transactions.on_barrier_reply(xids[0])
     xids.append(sent.submit(2))
     rejection = error(wire.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_TABLE_ID)
@@ -201,7 +213,7 @@ def test_a_switch_that_replies_to_the_second_barrier_only_costs_no_memory() -> N
     gone = weakref.ref(measure)
     del measure
     assert gone() is not None
-    sent.transactions.on_committed(xid)
+    sent.commit(xid)
     assert sent.transactions.on_barrier_reply(xid, 1.0)
     gc.collect()
     assert gone() is None
@@ -219,7 +231,7 @@ def test_a_confirmed_transaction_is_forgotten_when_no_error_of_it_can_come_any_m
     xid = sent.transactions.submit(lambda xid: rules(xid, 2), sent.results.append, revoke=revoke)
     gone = weakref.ref(revoke)
     del revoke
-    sent.transactions.on_committed(xid)
+    sent.commit(xid)
     assert sent.transactions.on_barrier_reply(xid, 1.0)
     sent.transactions.tick(1.0 + LATE_REJECTION_TIMEOUT)
     gc.collect()

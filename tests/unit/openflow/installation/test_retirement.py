@@ -29,6 +29,7 @@ def test_retire_deletes_session_rules_then_meters_then_standing_rules_and_leaves
     served.transport.sent.clear()
     served.transport.answer()
     assert kinds(served.transport.sent)[0] == ofproto_v1_3.OFPT_METER_MOD
+    assert not served.transport.sent_of(ofproto_v1_3.OFPT_FLOW_MOD), "they are in a bundle, and sent once"
     assert (removed, purposes(served.switch), served.switch.meters) == ({1: True}, {Purpose.PASS_OTHER}, {})
     assert not served.is_connected
     assert served.fleet.switches[1].lost_because == "retired; 'haslb configure' or SIGHUP serves it"

@@ -35,7 +35,7 @@ from ryu_haslb.openflow.overload.meters import (
     delete_all,
 )
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import is_commit_reply, meter
+from ryu_haslb.openflow.wire.flow_mod import meter
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
@@ -72,8 +72,7 @@ class Metered:
             error = wire.read_error(message)
             assert self.transactions.on_error(xid, error) or error.data[1] == wire.OFPT_METER_MOD
         elif kind == wire.OFPT_EXPERIMENTER:
-            if is_commit_reply(message):
-                self.transactions.on_committed(xid)
+            self.transactions.on_experimenter(xid, message)
         elif kind != wire.OFPT_FLOW_REMOVED:  # that is the connection's
             reply = message if self.reported is None else stats(xid, self.reported)
             assert self.meters.on_meter_stats(xid, reply, self.now)
