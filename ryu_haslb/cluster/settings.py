@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow.sockets.tls import TlsFile, TlsSettingError, load_files
 
 CLUSTER_VARIABLE = "HASLB_CLUSTER"
 NAME_VARIABLE = "HASLB_NAME"
@@ -55,6 +57,10 @@ def cluster_settings(environment: Mapping[str, str]) -> Optional[ClusterSettings
         missing = [variable for variable in TLS_VARIABLES if not environment.get(variable)]
         if missing:
             raise ClusterSettingError(f"{CLUSTER_VARIABLE} has ssl: and {missing[0]} is not set; expected a file")
-        key, certificate, authority = (environment[variable] for variable in TLS_VARIABLES)
-        tls = key, certificate, authority
+        key, certificate, authority = (TlsFile(variable, environment[variable]) for variable in TLS_VARIABLES)
+        try:  # the ``ovs`` package would wait for a pipe, ask for the passphrase of a key, and log another cause
+            load_files(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), key, certificate, authority)
+        except TlsSettingError as error:
+            raise ClusterSettingError(str(error)) from error
+        tls = key.path, certificate.path, authority.path
     return ClusterSettings(remotes, name, tls)

@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 
@@ -41,34 +41,55 @@ def server_context(key: str, certificate: str, authorities: Optional[str]) -> ss
     Raises:
         TlsSettingError: a file is missing, unreadable, no PEM file, or does not fit the others.
     """
-    for option, path in (("--ctl-privkey", key), ("--ctl-cert", certificate), ("--ca-certs", authorities)):
-        if path is not None:
-            _require_readable(option, path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0) | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     context.num_tickets = 0  # no session is resumed by a ticket; by its number, in TLS 1.2: :class:`.OpenFlowServer`
-    _load_certificate(context, key, certificate)
-    if authorities is not None:
-        try:
-            context.load_verify_locations(authorities)
-        except ssl.SSLError as error:
-            raise TlsSettingError(f"--ca-certs {authorities}: no certificates in PEM form ({reason(error)})") from error
+    trusted = None if authorities is None else TlsFile("--ca-certs", authorities)
+    load_files(context, TlsFile("--ctl-privkey", key), TlsFile("--ctl-cert", certificate), trusted)
+    if trusted is not None:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def _require_readable(option: str, path: str) -> None:
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe must not stop the start
-        raise TlsSettingError(f"{option} {path}: not a regular file; expected a file")
+class TlsFile(NamedTuple):
+    """A file, and the option or variable that names it."""
+
+    option: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.path}"
+
+
+def load_files(context: ssl.SSLContext, key: TlsFile, certificate: TlsFile, authorities: Optional[TlsFile]) -> None:
+    """Load a key, its certificate and, if there are any, the certificates of authorities into ``context``.
+
+    Raises:
+        TlsSettingError: a file is missing, unreadable, no PEM file, or does not fit the others.
+    """
+    for file in (key, certificate, authorities):
+        if file is not None:
+            _require_readable(file)
+    _load_certificate(context, key, certificate)
+    if authorities is not None:
+        try:
+            context.load_verify_locations(authorities.path)
+        except ssl.SSLError as error:
+            raise TlsSettingError(f"{authorities}: no certificates in PEM form ({reason(error)})") from error
+
+
+def _require_readable(file: TlsFile) -> None:
+    if os.path.exists(file.path) and not os.path.isfile(file.path):  # a pipe must not stop the start
+        raise TlsSettingError(f"{file}: not a regular file; expected a file")
     try:
-        with open(path, "rb") as file:
-            file.read(1)
+        with open(file.path, "rb") as opened:
+            opened.read(1)
     except OSError as error:
-        raise TlsSettingError(f"{option} {path}: cannot be read: {error.strerror}") from error
+        raise TlsSettingError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def _load_certificate(context: ssl.SSLContext, key: str, certificate: str) -> None:
+def _load_certificate(context: ssl.SSLContext, key: TlsFile, certificate: TlsFile) -> None:
     has_asked = False
 
     def no_password() -> str:
@@ -78,19 +99,16 @@ def _load_certificate(context: ssl.SSLContext, key: str, certificate: str) -> No
         return ""
 
     try:
-        context.load_cert_chain(certificate, key, no_password)
+        context.load_cert_chain(certificate.path, key.path, no_password)
     except ssl.SSLError as error:
         if has_asked:
             raise TlsSettingError(
-                f"--ctl-privkey {key}: the key is encrypted; expected one without a passphrase, mode 0600"
+                f"{key}: the key is encrypted; expected one without a passphrase, mode 0600"
             ) from error
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise TlsSettingError(
-                f"--ctl-privkey {key} is not the key of the certificate --ctl-cert {certificate}"
-            ) from error
+            raise TlsSettingError(f"{key} is not the key of the certificate {certificate}") from error
         raise TlsSettingError(
-            f"--ctl-cert {certificate} and --ctl-privkey {key}: expected a certificate and its key in PEM form "
-            f"({reason(error)})"
+            f"{certificate} and {key}: expected a certificate and its key in PEM form ({reason(error)})"
         ) from error
 
 
