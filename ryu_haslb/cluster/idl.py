@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 import eventlet
+import ovs.timeval
 from ovs.db.data import Atom
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
@@ -111,11 +113,13 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         except RefusedUpdateError as error:
             LOG.error("cluster: the database's server sends %s; connecting anew", error)
         except Exception as error:
-            LOG.error(
-                "cluster: a message of the database's server cannot be processed (%s: %s); connecting anew",
-                *(type(error).__name__, shown(error, _MAX_SHOWN)),
-            )
-            LOG.debug("cluster: where processing it failed", exc_info=True)
+            failed = "a message of the database's server cannot be processed"
+            if not self._session.is_connected():
+                # The ``ovs`` package opens the files for TLS then, and would try again at once.
+                self._session.reconnect.connect_failed(ovs.timeval.msec(), errno.EPROTO)
+                failed = "cannot connect to the database; check the files for TLS"
+            LOG.error("cluster: %s (%s: %s); connecting anew", failed, type(error).__name__, shown(error, _MAX_SHOWN))
+            LOG.debug("cluster: where it failed", exc_info=True)
         finally:
             self.is_running = False
         self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew

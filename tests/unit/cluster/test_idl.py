@@ -110,6 +110,26 @@ def test_a_message_that_cannot_be_processed_does_not_end_the_process(
     assert not any(record.exc_info for record in caplog.records if record.levelno >= logging.WARNING)
 
 
+def test_a_connection_that_cannot_be_begun_is_tried_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files for TLS that are replaced while a member runs, the key before the certificate, do not fit meanwhile."""
+    clock, opened = [5000], []
+
+    def fail(_: str) -> None:
+        opened.append(clock[0])
+        raise OSError("key values mismatch")
+
+    monkeypatch.setattr("ovs.timeval.msec", lambda: clock[0])
+    monkeypatch.setattr("ovs.stream.Stream.open", fail)
+    idl = Server().idl
+    for clock[0] in (5000, 5001, 5999, 6000, 6001):
+        idl.run()
+    assert opened == [5000, 6000]
+    assert len(caplog.records) == len(opened)
+    assert "cannot connect to the database; check the files for TLS (OSError: key values mismatch)" in caplog.text
+
+
 def described_by_server(idl: FollowingIdl) -> dict[str, Any]:
     """The tables of the database in which a server describes its databases (ovsdb-server(5))."""
     types = {"name": "string", "model": "string", "connected": "boolean", "leader": "boolean"}
