@@ -39,6 +39,7 @@ class Supervisor:
         self._heartbeat: Optional[Heartbeat] = None
         self._loops: dict[str, Callable[[], None]] = {}
         self._periodic: list[str] = []
+        self._is_stopping = False
 
     def add(self, name: str, loop: Callable[[], None]) -> None:
         """Add a loop that never ends."""
@@ -68,14 +69,16 @@ class Supervisor:
             self._heartbeat.on_round(name, time.monotonic())
 
     def on_stop(self) -> None:
-        """Tell the service manager that the balancer ends on request."""
+        """The balancer ends on request: tell the service manager, and let loops end, whose sockets are closed then."""
+        self._is_stopping = True
         self._service_manager.notify("STOPPING=1")
 
-    @staticmethod
-    def _run(name: str, loop: Callable[[], None]) -> None:
-        """Raises: SystemExit when the loop ends."""
+    def _run(self, name: str, loop: Callable[[], None]) -> None:
+        """Raises: SystemExit when the loop ends while the balancer runs."""
         try:
             loop()
+            if self._is_stopping:
+                return
             LOG.critical("%s has ended, which must not happen; exiting with status 1", name)
         except Exception:
             LOG.critical("%s has failed; exiting with status 1", name, exc_info=True)

@@ -43,6 +43,14 @@ def test_a_loop_that_ends_ends_the_process_with_status_1(loop: str, line: str) -
     assert not ended.stdout
 
 
+def test_a_loop_may_end_when_the_balancer_stops() -> None:
+    """Its socket is closed then, before the process ends."""
+    script = _PROCESS.replace("LOOP", "supervisor.on_stop()").replace("SECONDS", "0")
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert "CRITICAL" not in ended.stderr
+
+
 def test_a_step_that_fails_is_logged_and_taken_again() -> None:
     """A fault in one tick must not stop the timers of every session."""
     process = _PROCESS.replace("LOOP", "eventlet.sleep(1000)").replace("SECONDS", "0")
