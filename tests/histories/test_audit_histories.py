@@ -15,9 +15,10 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
-from simulation.flow_table import Flow
+from simulation.flow_table import Flow, MalformedError
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
+from simulation.statistics import Statistics
 from simulation.world import World
 
 #: Mobiles that register once, with sessions that outlive the test: no request repairs what was deleted.
@@ -37,10 +38,10 @@ def our_rules(world: World) -> set[tuple[int, int, object, bytes]]:
     }
 
 
-def spoil_and_have_restored(world: World, kind: str) -> None:
+def spoil_and_have_restored(world: World, kind: str, *arguments: str) -> None:
     """Others spoil our rules by this kind of fault, and in time all are as before."""
     before = our_rules(world)
-    Fault(0.0, kind).strike(world)
+    Fault(0.0, kind, arguments).strike(world)
     assert our_rules(world) != before
     run(world, RESTORE_TIME)
     assert our_rules(world) == before
@@ -190,12 +191,39 @@ def test_changed_actions_of_session_rules_alone_are_restored(what: str, seconds:
     assert our_rules(world) >= before
 
 
-def test_session_rules_that_others_replace_by_their_own_are_restored() -> None:
+@pytest.mark.parametrize("stats_delay", [0.0, 0.1])
+def test_session_rules_that_others_replace_by_their_own_are_restored(stats_delay: float) -> None:
     """A flow-mod with the match and the priority of a rule replaces it without a flow-removed message (OpenFlow 1.3.5,
-    section 6.4)."""
-    world = settled(SILENT)
+    section 6.4). A switch that takes its time to report rules is seldom asked for them all."""
+    world = settled(replace(SILENT, stats_delay=stats_delay))
     run(world, 10.0)
     spoil_and_have_restored(world, "session rules are replaced")
+
+
+@pytest.mark.parametrize("stays_on", [True, False])
+def test_requests_are_not_dropped_for_long_by_rules_that_others_put_in_the_place_of_ours(stays_on: bool) -> None:
+    """The switch takes 0.1 s to report rules. Where it rejects output to TABLE, no request goes by a rule."""
+    parameters = replace(BUSY, stats_delay=0.1, output_to_table=stays_on, refresh=20.0)
+    outcome = simulate(parameters, [Fault(70.0, "session rules are replaced")], 100.0)
+    assert outcome.violation is None, outcome.violation
+
+
+@pytest.mark.parametrize("how", ["ignored", "rejected", "malformed"])
+def test_a_switch_that_does_not_count_the_rules_with_our_mark_is_asked_for_the_size_of_its_table(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ryu_haslb.openflow.sessions.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
+
+    def aggregate(_: Statistics, message: bytes) -> bytes:
+        if how == "rejected":
+            raise MalformedError(1, 2)  # OFPBRC_BAD_MULTIPART
+        return message[:7]
+
+    silent = frozenset({wire.OFPMP_AGGREGATE} if how == "ignored" else ())
+    monkeypatch.setattr(Statistics, "_aggregate", aggregate)
+    world = settled(replace(SILENT, stats_delay=0.1, habits=(("silent_multiparts", silent),)))
+    run(world, 10.0)
+    spoil_and_have_restored(world, "flows are deleted", "session rules")
 
 
 def test_actions_that_are_changed_right_after_they_were_restored_are_restored_again() -> None:

@@ -42,8 +42,6 @@ from ryu_haslb.openflow.wire.multipart import (
     flow_stats,
     flow_stats_request,
     has_more,
-    table_stats,
-    table_stats_request,
 )
 from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.balancer import Balancer
@@ -150,7 +148,7 @@ class SessionAudit:
         self._xid = None
         self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
-        rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
+        rules = max(len(self._balancer.sessions), self._count.reported)  # there may be more rules than sessions
         slices = 1 if self._rows.ignores_cookies else min(slices_for(rules) << self._halvings, _MAX_SLICES)
         self._slices = [[] for _ in range(slices)]
         self._to_read = deque(range(len(self._slices)) if self._rows.ignores_cookies else range(UNTAGGED, slices))
@@ -174,7 +172,7 @@ class SessionAudit:
         elif self._count.is_comparison_due(now):
             self._begin_comparison(now)
         elif self._count.is_due(now) and self._count.count():
-            self._ask(table_stats_request, now)
+            self._ask(self._count.request, now)
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
@@ -191,8 +189,8 @@ class SessionAudit:
                 if not more:
                     self._finish_slice(now)
             else:
-                counts, more = table_stats(message), has_more(message)
-                if Table.SESSIONS in counts and self._count.on_rules(counts[Table.SESSIONS], now):
+                count, more = self._count.rules_in(message), has_more(message)
+                if count is not None and self._count.on_rules(count, now):
                     self._empty_comparisons = 0  # the switch does report what it holds
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed statistics reply (%s); ignored", self._datapath_id, error)

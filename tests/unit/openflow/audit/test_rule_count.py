@@ -6,9 +6,13 @@ import pytest
 from farm_builder import SWITCH, Bench
 from wired_switch import Wired
 
+from ryu_haslb.openflow.audit import rule_count
 from ryu_haslb.openflow.audit.rule_count import COMPARE_INTERVAL, RuleCount
 from ryu_haslb.openflow.delivery.table_output import TableOutput
+from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
+from ryu_haslb.openflow.wire.multipart import rule_count_request, table_stats_request
+from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
 
 def after_readings(*seconds: float) -> RuleCount:
@@ -69,3 +73,41 @@ def test_a_rule_that_was_sent_between_the_two_counts_may_be_there_or_not(rules: 
     wired.flush()
     assert wired.switch.rules.uncertain == 3
     assert count.on_rules(rules, wired.now) is agrees
+
+
+OF_OURS = rule_count_request(7, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
+OF_ALL = table_stats_request(7)
+
+
+def test_rules_with_our_mark_are_counted_unless_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that others put in the place of ours do not change the number of all."""
+    monkeypatch.setattr(rule_count, "MAX_SELECTED", 2)
+    wired = Wired()
+    count = RuleCount(wired.fake.datapath_id, wired.switch.rules, wired.balancer.sessions)
+    for number, request in enumerate([OF_OURS, OF_OURS, OF_OURS, OF_ALL]):
+        assert count.count()
+        assert count.request(7) == request
+        wired.request(f"user{number}")
+        wired.settle()
+
+
+def test_the_rules_of_others_that_are_in_one_number_are_not_expected_in_the_other() -> None:
+    count = after_readings(0.1)
+    assert count.request(7) == OF_OURS
+    count.on_no_count(0.0)
+    assert count.request(7) == OF_ALL
+    assert count.on_rules(1, 0.0)
+    for _ in range(2):  # the second time after a comparison that has found nothing
+        assert not count.on_rules(5, 0.0)
+        count.on_compared(0.0, 0.0, 0.1, is_clean=True, is_due_again=False)
+    assert count.on_rules(5, 0.0), "four are of others"
+
+
+@pytest.mark.parametrize("rejections", [1, 2])
+def test_a_switch_is_asked_for_both_numbers_until_it_has_rejected_both(rejections: int) -> None:
+    count = after_readings(0.1)
+    for _ in range(rejections):
+        count.request(7)
+        count.on_rejected()
+        count.on_no_count(0.0)
+    assert count.is_due(rule_count.COUNT_INTERVAL) == (rejections == 1)
