@@ -32,7 +32,7 @@ AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
 	tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
-ENGINE := tests/unit/test_engine.py tests/unit/test_first_use.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
+ENGINE := tests/unit/test_engine.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
 	tests/lab/test_storm.py::test_a_restart_in_the_middle_of_a_storm_loses_no_session_with_a_rule_and_no_other_packet \
 	'tests/lab/test_scenarios.py::test_every_output_is_the_chapters[dispatched-static]'
 COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)

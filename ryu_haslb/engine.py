@@ -23,7 +23,8 @@ from ryu_haslb.own_file import open_own
 
 # Ryu's HTTP module, which its application manager imports, takes this name from eventlet, which dropped it in 0.30.3.
 # Any object will do: the balancer has a web server of its own.
-eventlet.wsgi.ALREADY_HANDLED = object()
+if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
+    eventlet.wsgi.ALREADY_HANDLED = object()
 
 # os-ken runs native threads by default from version 4.0 on; it reads this when its hub is imported.
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
@@ -63,9 +64,6 @@ if getattr(hub, "HUB_TYPE", "eventlet") != "eventlet":
 
 # The options of the command line and of the engine's configuration file, read into ``cfg.CONF``.
 cfg = _part("cfg")
-# Registers options as well, which is possible before the command line is read only: the packet library, which another
-# application may use first after that (:mod:`ryu_haslb.first_use`), imports it.
-_part("flags")
 
 # The base class of an application; the manager starts the subclasses that it finds in ``ryu_haslb.app``.
 # It comes before the controller, which it imports in a circle.

@@ -12,7 +12,6 @@ import sys
 import warnings
 
 from ryu_haslb.cli.entry import end_at_interrupt
-from ryu_haslb.first_use import await_first_use
 
 
 def prepare() -> None:
@@ -58,7 +57,6 @@ def main() -> None:
     Until the application takes SIGINT it ends the process at once, without a traceback.
     """
     end_at_interrupt()
-    await_first_use()
     try:
         prepare()
     except ImportError as error:
