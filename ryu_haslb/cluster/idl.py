@@ -34,6 +34,9 @@ MAX_RECONNECT_INTERVAL = 1.0
 RESTORED_TIMEOUT = 10.0
 #: Seconds for which a server may leave the request for the tables unanswered.
 SYNCHRONIZATION_TIMEOUT = 5.0
+#: Transactions in a row that may meet other values at the server than it has sent. Members that write one row at the
+#: same time meet some.
+MAX_UNEXPLAINED_REFUSALS = 5
 #: Rows of an update that are applied between two turns of other green threads: some 3 ms.
 ROWS_AT_ONCE = 50
 #: Rows that a member keeps of a table, by its name. A server accepts no more; it describes its databases in a table
@@ -59,6 +62,9 @@ class FollowingIdl(Idl):  # type: ignore[misc]
     servers of such a database for ever. A new database is another Raft cluster, with an id of its own. One whose files
     were replaced by older ones has the same id, and its Raft leader has the shorter log for long.
 
+    No server says that a copy differs from the database. Each transaction that relies on it is refused then, so all
+    tables are read anew after some of those.
+
     An update of many rows is applied in slices, between which other green threads run. They may see a part of it while
     ``is_running``, and must not write then. What comes with fewer rows is seen as a whole.
     """
@@ -73,6 +79,7 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         #: Whether tables are being changed, so that what they show may be a part of what the server has sent.
         self.is_running = False
         self._rows_in_run = 0
+        self._refusals = 0
         #: Tables that the server's schema does not have, or without a column that is asked for.
         self.missing_tables: frozenset[str] = frozenset()
 
@@ -134,15 +141,31 @@ class FollowingIdl(Idl):  # type: ignore[misc]
             eventlet.sleep(0)
 
     def _Idl__row_update(self, table: Any, row: Any, columns: Any) -> Any:  # noqa: N802
-        """Set columns of a row. In place of a value that is not valid the ``ovs`` package leaves an atom in an atom.
-
-        Raises: RefusedUpdateError.
-        """
+        """Set columns of a row. Raises: RefusedUpdateError."""
         has_changed = super()._Idl__row_update(table, row, columns)
-        for name in table.columns:
-            if any(isinstance(atom.value, Atom) for atom in row._data[name].values):
-                raise RefusedUpdateError(f"no valid value for column {name} of the table {table.name}")
+        _check_values(table, row)
         return has_changed
+
+    def _Idl__apply_diff(self, table: Any, row: Any, columns: Any) -> Any:  # noqa: N802
+        """Change columns of a row. Raises: RefusedUpdateError."""
+        before = super()._Idl__apply_diff(table, row, columns)
+        unchanged = (columns.keys() & table.columns.keys()) - before.keys()  # what the ``ovs`` package could not read
+        if unchanged:
+            raise _refused(table, min(unchanged))
+        _check_values(table, row)
+        return before
+
+    def _Idl__txn_process_reply(self, message: Any) -> Any:  # noqa: N802
+        """Take the reply to a transaction. Raises: RefusedUpdateError."""
+        transaction = self._outstanding_txns.get(message.id)
+        is_known = super()._Idl__txn_process_reply(message)
+        if transaction is None:
+            return is_known
+        self._refusals = self._refusals + 1 if transaction._status == Transaction.TRY_AGAIN else 0
+        if self._refusals > MAX_UNEXPLAINED_REFUSALS:
+            self._refusals = 0
+            raise RefusedUpdateError("other values than its transactions meet")
+        return is_known
 
     def _check_rows(self) -> None:
         for name, table in (*self.tables.items(), *(self.server_tables or {}).items()):
@@ -177,6 +200,23 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         elif self.clock() - self._shorter_since >= RESTORED_TIMEOUT:
             LOG.warning("cluster: the database was restored to an earlier state (Raft cluster %s)", self._raft_cluster)
             self._min_index, self._shorter_since = 0, None
+
+
+def _check_values(table: Any, row: Any) -> None:
+    """Raises: RefusedUpdateError: a column has a value that the schema does not allow.
+
+    In place of such a value the ``ovs`` package leaves an atom in an atom. It lets integers of more than 64 bits pass,
+    with which a server refuses each transaction (RFC 7047, section 3.1).
+    """
+    for name in table.columns:
+        for atom in row._data[name].values:
+            value = atom.value
+            if isinstance(value, Atom) or (isinstance(value, int) and not -(1 << 63) <= value < 1 << 63):
+                raise _refused(table, name)
+
+
+def _refused(table: Any, column: str) -> RefusedUpdateError:
+    return RefusedUpdateError(f"no valid value for column {column} of the table {table.name}")
 
 
 def _has(existing: Any, table: Any) -> bool:

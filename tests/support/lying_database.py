@@ -31,6 +31,8 @@ VALUES: tuple[Any, ...] = (
     {},
     ["set", [1, 2]],
 )
+GENERATIONS = (0, 1, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+LEADERS = ("", "nobody", "member-6701", "member-6702", "\x1b[2J")
 ENORMOUS = ("[" * (1 << 20), '{"id":null,"method":"echo","params":["' + "x" * (20 << 20))
 LOCK = "haslb_leader"
 
@@ -44,6 +46,7 @@ class Liar:
         self._chance = chance
         self._monitor: Optional[Any] = None
         self._row: Optional[str] = None
+        self._generation = 0
 
     def to_member(self, message: Message, lie: str) -> Iterator[Any]:
         """What a member gets in the place of a message; a text is sent as it is."""
@@ -64,8 +67,8 @@ class Liar:
         return [], [*shown, {"id": message["id"], "result": results, "error": None}]
 
     def _note(self, message: Message) -> None:
-        for key in _cluster_rows(message):
-            self._row = key
+        for key, columns in _cluster_rows(message):
+            self._row, self._generation = key, columns.get("generation", self._generation)
 
     def _update(self, columns: dict[str, Any]) -> Iterator[Message]:
         """A notification that the row of the table Cluster has changed, once the member has seen that row."""
@@ -84,6 +87,14 @@ class Liar:
         if isinstance(value, dict):
             return {key: self._damaged(each) for key, each in value.items() if self._chance.random() < 0.97}
         return [self._damaged(each) for each in value] if isinstance(value, list) else value
+
+    def leaders(self, message: Message) -> Iterator[Any]:
+        """Another member leads, or none, with a generation that goes back, or that none can follow."""
+        near = self._generation + self._chance.randrange(-3, 3)
+        columns = {"leader": self._chance.choice(LEADERS), "generation": self._chance.choice((near, *GENERATIONS))}
+        yield message
+        if self._chance.random() < 0.3:
+            yield from self._update(columns)
 
     def locks(self, message: Message) -> Iterator[Any]:
         """Every member has the lock, or loses it."""
@@ -109,6 +120,7 @@ def _truth(_: Liar, message: Message) -> Iterator[Any]:
 
 LIES: dict[str, Callable[[Liar, Message], Iterator[Any]]] = {
     "values": Liar.values,
+    "leaders": Liar.leaders,
     "locks": Liar.locks,
     "committed": _truth,  # what members commit is confirmed to them, and the server does not get it
     "silence": Liar.silence,
@@ -122,13 +134,14 @@ def operations(message: Message) -> list[Message]:
     return list(message["params"][1:])
 
 
-def _cluster_rows(message: Message) -> Iterator[str]:
-    """The identifiers of the rows of the table Cluster in an update, or in a reply (ovsdb-server(7))."""
+def _cluster_rows(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of the table Cluster in an update, or in the reply to a request for them (ovsdb-server(7))."""
     parts = message.get("params") or message.get("result")
     for part in parts if isinstance(parts, list) else ():
         for key, row in (part.get("Cluster", {}) if isinstance(part, dict) else {}).items():
-            if isinstance(row, dict) and not {"initial", "insert", "modify"}.isdisjoint(row):
-                yield key
+            for change in ("initial", "insert", "modify"):
+                if change in row:
+                    yield key, row[change]
 
 
 class Proxy:

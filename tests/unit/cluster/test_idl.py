@@ -11,10 +11,16 @@ from typing import Any, Optional
 import eventlet
 import pytest
 from ovs.db.custom_index import IndexedRows
-from ovs.db.idl import IdlTable, SchemaHelper
+from ovs.db.idl import IdlTable, SchemaHelper, Transaction
 from ovs.jsonrpc import Message
 
-from ryu_haslb.cluster.idl import MAX_ROWS, RESTORED_TIMEOUT, ROWS_AT_ONCE, FollowingIdl
+from ryu_haslb.cluster.idl import (
+    MAX_ROWS,
+    MAX_UNEXPLAINED_REFUSALS,
+    RESTORED_TIMEOUT,
+    ROWS_AT_ONCE,
+    FollowingIdl,
+)
 from ryu_haslb.cluster.json_stream import MAX_SCHEMA_SIZE
 from ryu_haslb.cluster.servers import SCHEMA
 
@@ -147,11 +153,12 @@ def described_by_server(idl: FollowingIdl) -> dict[str, Any]:
 
 
 class Updated:
-    """A copy of the table of neighbours, which applies updates as they come from a server."""
+    """A copy of the tables of neighbours and of the leader, which applies updates as they come from a server."""
 
     def __init__(self) -> None:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Neighbour", ["datapath", "address", "mac", "port"])
+        helper.register_columns("Cluster", ["generation"])
         self.idl = FollowingIdl("unix:/nonexistent/haslb.sock", helper)
         self.messages: list[Message] = []
         self._numbers = count()
@@ -175,15 +182,30 @@ class Updated:
         self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
         return bool(self.idl.run())
 
-    def receive_row(self, columns: dict[str, Any]) -> None:
+    def receive_row(self, columns: dict[str, Any], table: str = "Neighbour") -> None:
         inserted = self._inserted(1, columns)
-        self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
+        self.messages.append(Message.create_notify("update3", ["id", "transaction", {table: inserted}]))
+        self.idl.run()
+
+    def receive_change(self, columns: dict[str, Any], table: str = "Neighbour") -> None:
+        (row,) = self.idl.tables[table].rows
+        changed = {table: {str(row): {"modify": columns}}}
+        self.messages.append(Message.create_notify("update3", ["id", "transaction", changed]))
         self.idl.run()
 
     def receive_databases(self, rows: int) -> None:
         inserted = self._inserted(rows, {"name": "HASLB", "model": "standalone"})
         self.messages.append(Message.create_notify("update2", ["server", {"Database": inserted}]))
         self.idl.run()
+
+    def receive_reply(self, *results: dict[str, Any]) -> None:
+        """The reply to a transaction that was sent before (RFC 7047, section 4.1.3)."""
+        number = next(self._numbers)
+        transaction = self.idl._outstanding_txns[number] = Transaction(self.idl)
+        self.idl.txn = None
+        self.messages.append(Message.create_reply(list(results), number))
+        self.idl.run()
+        assert transaction._status != Transaction.UNCOMMITTED
 
     def _inserted(self, rows: int, columns: dict[str, Any]) -> dict[str, Any]:
         return {f"{next(self._numbers):08x}-0000-4000-8000-000000000000": {"insert": columns} for _ in range(rows)}
@@ -237,6 +259,20 @@ def test_other_green_threads_find_no_part_of_an_update_of_few_rows() -> None:
     assert seen == {few, 2 * few, 3 * few}
 
 
+@pytest.mark.parametrize("generation", [1 << 63, (1 << 64) - 1, -(1 << 63) - 1])
+def test_an_integer_of_more_than_64_bits_ends_the_connection(generation: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A server would refuse each transaction that relies on it, for ever."""
+    for changes in (False, True):
+        server = Updated()
+        server.receive_row({"generation": 7 if changes else generation}, "Cluster")
+        if changes:
+            assert not server.reconnected
+            server.receive_change({"generation": generation}, "Cluster")
+        assert server.reconnected
+        assert "no valid value for column generation of the table Cluster; connecting anew" in caplog.text
+        caplog.clear()
+
+
 def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     """In one update, or in one behind the other, however small."""
     few = ROWS_AT_ONCE - 1
@@ -264,6 +300,40 @@ def test_a_value_that_the_schema_does_not_allow_ends_the_connection(
     assert server.reconnected
     assert server.rows == 0
     assert "no valid value for column port of the table Neighbour; connecting anew" in caplog.text
+
+
+def test_a_change_that_the_schema_does_not_allow_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    server = Updated()
+    server.receive_row({"port": 1})
+    server.receive_change({"port": 0})
+    assert server.reconnected
+    assert "no valid value for column port of the table Neighbour; connecting anew" in caplog.text
+
+
+#: What a ``wait`` that does not find the values of the copy makes of a transaction (RFC 7047, section 5.2.6).
+REFUSED = {"error": "timed out"}
+
+
+def test_a_copy_that_transactions_show_to_be_wrong_is_read_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """The server has no change to tell, so each further transaction would be refused as well."""
+    server = Updated()
+    server.idl.last_id = "5dfa0f6e-5e9b-4a71-b4a5-3a6a4c3a9d6f"
+    for _ in range(MAX_UNEXPLAINED_REFUSALS):
+        server.receive_reply(REFUSED)
+    assert not server.reconnected
+    server.receive_reply(REFUSED)
+    assert server.reconnected
+    assert not any(character in "123456789abcdef" for character in server.idl.last_id), "all is read anew"
+    assert "other values than its transactions meet; connecting anew" in caplog.text
+
+
+def test_transactions_that_others_precede_now_and_then_are_no_reason_to_read_the_copy_anew() -> None:
+    server = Updated()
+    for _ in range(3):
+        for _ in range(MAX_UNEXPLAINED_REFUSALS):
+            server.receive_reply(REFUSED)
+        server.receive_reply({"count": 1})
+    assert not server.reconnected
 
 
 def test_a_column_that_is_not_sent_has_its_default() -> None:
