@@ -7,7 +7,8 @@ destination, so that what comes in again matches no rule with NORMAL, and does n
 Without a cable the counters of the ports must show it. First, packets to ALL show at which ports the counters rise: a
 port may be down, and a switch may count late. Ports that send much anyway are left out. Then the packets go through a
 rule that outputs to NORMAL. No host has their destination, so that the switch floods them. The rule matches packets
-from the controller only, so that a packet does not go round if the network has a loop.
+from the controller only, so that a packet does not go round if the network has a loop. Where a switch has no such match
+this is not tried.
 
 The balancer has packets copied to the controller and switched by one rule. Some hardware takes one output in a rule.
 """
@@ -46,7 +47,7 @@ def switching(port: int) -> Callable[[Bench], Script[Outcome]]:
             return failure
         if bench.has_cable and bench.rewrites_eth_dst:
             outcome = yield from _over_cable(bench, port)
-        elif bench.has_table_output:
+        elif bench.has_table_output and bench.matches_controller:
             outcome = yield from _by_counters(bench, port)
         else:
             failure = yield from _accepts(bench, port)
