@@ -60,23 +60,23 @@ def test_a_socket_stays_registered_between_two_reads_and_not_beyond_the_end(
     assert not is_registered(near)
 
 
-def test_others_have_their_turn_before_each_read(ends: tuple[Any, Any], arrivals: Arrivals) -> None:
+def test_others_have_their_turn_before_each_read(
+    ends: tuple[Any, Any], arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also when there are always more bytes than one read takes."""
     _, far = ends
     far.sendall(bytes(4 * SIZE))
-    turns: list[None] = []
+    loop, turns = hubs.get_hub(), list[None]()
+    give_turn = loop.switch
 
-    def take_turns() -> None:
-        while True:
-            turns.append(None)
-            eventlet.sleep(0)
+    def count_turn() -> Any:
+        turns.append(None)
+        return give_turn()
 
-    other = eventlet.spawn(take_turns)
-    for _ in range(4):
-        before = len(turns)
+    monkeypatch.setattr(loop, "switch", count_turn)
+    for number in range(1, 5):
         assert len(arrivals.read()) == SIZE
-        assert len(turns) > before
-    other.kill()
+        assert len(turns) == number
 
 
 def test_the_event_loop_does_not_spin_while_nothing_is_read(ends: tuple[Any, Any], arrivals: Arrivals) -> None:
