@@ -11,7 +11,7 @@ import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from cluster_pair import Cluster
 from mobile import registration
-from openflow_capture import OpenFlowCapture, is_refused_flow_mod
+from openflow_capture import OpenFlowCapture, is_refused_to_slave
 from pair import PORTS
 
 from haslb_lab.chassis.one_switch import SWITCH
@@ -117,8 +117,8 @@ def test_nothing_is_interrupted_when_the_raft_leader_is_killed(cluster: Cluster)
 def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: Cluster) -> None:
     """The switch rejects what it sends (OFPBRC_IS_SLAVE), and its old generation (OFPRRFC_STALE).
 
-    More requests wait for it than it reads at once, so it sends session rules before it reads the first rejection. The
-    database does not answer it then: else it may hear first that another member leads, and send nothing.
+    Requests wait for it, which it dispatches before it reads the first rejection. The database does not answer it then:
+    else it may hear first that another member leads, and send nothing.
     """
     storm = [registration(f"woken-{number}@isp.com") for number in range(400)]
     for each in controllers():
@@ -136,8 +136,10 @@ def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: C
         rules = cluster.rules()
         cluster.signal_servers(signal.SIGSTOP)
         cluster.processes[suspended].send_signal(signal.SIGCONT)
-        wait_until(lambda: any(map(is_refused_flow_mod, capture.messages())), "the switch rejects a flow-mod of it")
-        cluster.signal_servers(signal.SIGCONT)
+        try:
+            wait_until(lambda: any(map(is_refused_to_slave, capture.messages())), "the switch rejects what it sends")
+        finally:
+            cluster.signal_servers(signal.SIGCONT)
         wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by")
     assert cluster.rules() == rules
     assert cluster.homes(first) == first

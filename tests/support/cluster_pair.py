@@ -117,8 +117,14 @@ class Cluster(Pair):
 
     def hand_over(self, port: int) -> None:
         """Have this member let the other one lead. It refuses until that one is connected to all of its switches."""
-        command = "redundancy switch-activity"
-        wait_until(lambda: "until another one does" in control.request(self.socket(port), command), f"{port} resigns")
+        said = ""
+
+        def resigns() -> bool:
+            nonlocal said
+            said = control.request(self.socket(port), "redundancy switch-activity")
+            return "until another one does" in said
+
+        wait_until(resigns, lambda: f"{port} resigns; it says: {said}")
 
     def has_database(self, port: int) -> bool:
         """Whether a member is connected to the database."""

@@ -66,15 +66,9 @@ def _messages(segments: dict[int, bytes]) -> list[bytes]:
     return found
 
 
-def is_refused_flow_mod(message: bytes) -> bool:
-    """Whether a message rejects a flow-mod because its sender is SLAVE, also one within a bundle (ONF EXT-230)."""
+def is_refused_to_slave(message: bytes) -> bool:
+    """Whether a message rejects another one because its sender is SLAVE."""
     if message[1] != wire.OFPT_ERROR:
         return False
     error = wire.read_error(message)
-    is_slave = (error.type, error.code) == (wire.OFPET_BAD_REQUEST, wire.OFPBRC_IS_SLAVE)
-    at = _BUNDLED_TYPE if error.data[1] == wire.OFPT_EXPERIMENTER else 1
-    return is_slave and error.data[at : at + 1] == bytes([wire.OFPT_FLOW_MOD])
-
-
-#: Where the type of the message is that a bundle adds: behind header, experimenter and type, bundle, padding and flags.
-_BUNDLED_TYPE = 8 + 8 + 8 + 1
+    return (error.type, error.code) == (wire.OFPET_BAD_REQUEST, wire.OFPBRC_IS_SLAVE)
