@@ -18,12 +18,19 @@ from vici_peer import CHILD, IKE, send, serving
 from vici_peer import charon as peer
 
 from ryu_haslb.ipsec import charon
-from ryu_haslb.ipsec.channel import MAX_EXCHANGE_SIZE, MAX_MESSAGE_SIZE
+from ryu_haslb.ipsec.channel import MAX_EXCHANGE_SIZE, MAX_MESSAGE_SIZE, Channel
 from ryu_haslb.ipsec.charon import CharonError, vici_session
 
 LISTED = [{"l2tpmap-10": IKE}, {"other": {**IKE, "uniqueid": b"7", "child-sas": {}}}]
 
 
+@pytest.fixture(name="patient")
+def patient_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exchanges have a minute: a busy machine must not pass for a charon that does not answer."""
+    monkeypatch.setattr(charon, "Channel", lambda path, _: Channel(path, 60.0))
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_translation_is_loaded_key_first(tmp_path: Path) -> None:
     """If the connection were first, a peer could start to negotiate before its key is there."""
     asked: list[tuple[str, dict[str, Any]]] = []
@@ -35,6 +42,7 @@ def test_a_translation_is_loaded_key_first(tmp_path: Path) -> None:
     assert connection["MAP-10"]["children"]["MAP-10-1"]["local_ts"] == [b"15.1.1.10/32"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_associations_are_listed(tmp_path: Path) -> None:
     with serving(tmp_path / "vici", peer(LISTED, [])) as path:
         assert [(each.name, len(each.children)) for each in charon.associations(path)] == [
@@ -43,6 +51,7 @@ def test_associations_are_listed(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("clear", "count", "what", "numbers"),
     [(charon.clear_ipsec, 1, "child-id", [CHILD["uniqueid"]]), (charon.clear_isakmp, 2, "ike-id", [b"1", b"7"])],
@@ -152,6 +161,7 @@ def test_a_peer_that_does_not_speak_vici_is_an_error(answer: bytes, tmp_path: Pa
         assert refusal(path)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_rejected_request_is_an_error_with_the_reason(tmp_path: Path) -> None:
     def serve(client: socket.socket) -> None:
         client.recv(1 << 16)
