@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Callable, Optional
 
-#: What stands in the place of a value, whatever its type is.
+#: Values of several types, which replace true ones of any type.
 VALUES: tuple[Any, ...] = (
     None,
     True,

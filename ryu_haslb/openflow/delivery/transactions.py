@@ -1,8 +1,8 @@
 """Groups of messages that a switch carries out and confirms: a bundle and a barrier.
 
 A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one:
-one that rejects the first bundle, or ignores it and so does not reply to its commit request. A switch that has carried
-out a bundle keeps them, whatever it rejects later.
+one that rejects the first bundle, or ignores it and so does not reply to its commit request. Once a switch has carried
+out a bundle, it gets bundles as long as it is connected.
 A barrier follows them: its reply ends the transaction, and an error before the reply makes it fail. Some hardware
 confirms first, and rejects when it writes its tables: errors count for :data:`LATE_REJECTION_TIMEOUT` after the reply.
 """
