@@ -10,7 +10,8 @@
                 -> rules are changing, so they cannot show -> compare, unless that took long the last time
     every 6 s   compare, even if the numbers agree: others may have changed the actions of rules. Less often where
                 reading the rules takes the switch more than 20 ms, as the quickest of the last readings shows: a busy
-                machine makes single ones longer
+                machine makes single ones longer. Before the first comparison 10 microseconds a rule are assumed, if the
+                rules are those that were sent over this connection
 
 Others may put rules of their own in the place of ours. That changes the number of those with our mark, but not the
 number of all. To count those with our mark Open vSwitch visits each rule of the table; it knows the number of all.
@@ -38,6 +39,10 @@ _COUNTED_PER_SECOND = 100_000
 #: its rules for the last one: 0.3 % of its time.
 COMPARE_INTERVAL = 6.0
 _COMPARE_PAUSE = 300.0
+#: Seconds that a switch is assumed to need for reading one rule, until a comparison has shown it.
+_ASSUMED_READING = 1e-5
+#: How long a comparison takes, as a multiple of what the switch needs for reading: there are pauses between its slices.
+_WITH_PAUSES = 5.0
 #: Comparisons that found nothing, of which the quickest reading counts.
 _READINGS = 4
 #: Seconds from a comparison that was a false alarm (a difference has caused it, and it has corrected nothing) to the
@@ -70,12 +75,14 @@ class RuleCount:
         self._difference: Optional[int] = None
         self._is_unexplained = self._has_corrected = False
         self._compared_at = self._took = 0.0
+        self._has_compared, self._changes_before = False, 0
         self._readings: deque[float] = deque(maxlen=_READINGS)
 
     def begin(self, now: float) -> None:
         """The standing rules are in place: count soon."""
         self._count_at = now + COUNT_INTERVAL
         self._compare_at = now + COMPARE_INTERVAL
+        self._compared_at, self._changes_before = now, self._rules.changes
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to count."""
@@ -128,6 +135,8 @@ class RuleCount:
         agrees = abs(difference - self._offset) <= uncertain
         if agrees:
             self._difference = None
+            if not self._has_compared and count - self._offset <= self._rules.changes - self._changes_before:
+                self._put_off_first_comparison(count)
             if uncertain:
                 self._compare_at = min(self._compare_at, self._compared_at + _UNCERTAIN_PAUSE * self._took)
         elif self._is_unexplained and difference == self._difference and not uncertain:
@@ -137,6 +146,12 @@ class RuleCount:
             self._compare_at = max(now, self._not_before)
         self._is_unexplained = False
         return agrees
+
+    def _put_off_first_comparison(self, count: int) -> None:
+        """The switch has only rules that it was sent since :meth:`begin`: those of a storm, if they are many."""
+        reading = _ASSUMED_READING * count
+        self._took = _WITH_PAUSES * reading
+        self._compare_at = self._compared_at + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
 
     def on_no_count(self, now: float) -> None:
         """The number of rules has not come. From now on that of all in the table is asked for."""
@@ -160,7 +175,7 @@ class RuleCount:
 
         ``is_clean``: it has read all rules and found nothing. One that was given up explains no difference.
         """
-        self._is_unexplained = is_clean
+        self._is_unexplained, self._has_compared = is_clean, True
         self._took, self._compared_at = now - began_at, now
         if is_clean:
             self._readings.append(reading)

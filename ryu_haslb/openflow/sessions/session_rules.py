@@ -58,7 +58,7 @@ MAX_HURRIED_BUNDLES: Final = 20
 #: by it (:mod:`..delivery.table_output`): else it would time out while its session lives. Other rules stay until they
 #: are removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread
 #: that forwards requests: with 100,000 rules that takes 4 ms, 200 times a second in a storm (docs/performance.md).
-MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
+MAX_SESSIONS_WITH_IDLE_TIMEOUT = 1_000
 
 
 class SessionRules:
