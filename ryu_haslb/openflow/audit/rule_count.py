@@ -51,7 +51,7 @@ _READINGS = 4
 _REPEAT_PAUSE = 10.0
 _UNCERTAIN_PAUSE = 20.0
 #: Sessions that one tick counts.
-SESSIONS_PER_TICK = 5_000
+SESSIONS_PER_TICK = 2_000
 #: Session rules up to which those with our mark are counted, and not all in the table: Open vSwitch takes 0.2 ms for
 #: 5,000, and 22 ms for 100,000.
 MAX_SELECTED = 5_000
