@@ -29,6 +29,8 @@ NAME = "dispatched-static"
 PROMPTS = ["SLB-7600", "HA1-7600", "HA2-7600", "PDSN-7600", "mobile1"]
 #: Seconds after which a command hangs: a lab comes up in 5 s, and on a busy machine in a minute.
 COMMAND_TIMEOUT = 300
+#: What a prompt switches on when it is drawn anew, after it has begun to read keys, and off before it ends.
+BRACKETED_PASTE = "\x1b[?2004h"
 
 
 def haslb_lab(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
@@ -132,12 +134,16 @@ class TestKept:
     def test_the_prompt_on_a_terminal_is_the_chapters(self, kept: subprocess.CompletedProcess[str]) -> None:
         """Each node has a prompt. Tab completes and ? lists what may follow, as at the balancer's."""
         with Terminal("prompt", "HA1-7600") as terminal:
-            terminal.read_until("HA1-7600#")
+            terminal.await_prompt("HA1-7600#")
             terminal.type("show ip mobile binding s\t\r")
             terminal.read_until("Total 2")
+            terminal.await_prompt("HA1-7600#")
             terminal.type("show ip mobile ?")
             terminal.read_until("traffic")
-            terminal.type("\x03\x04")
+            terminal.await_prompt("HA1-7600#show ip mobile")
+            terminal.type("\x03")
+            terminal.await_prompt("HA1-7600#")
+            terminal.type("\x04")
             assert terminal.status() == 0
 
     def test_a_second_scenario_is_refused(self, kept: subprocess.CompletedProcess[str]) -> None:
@@ -239,16 +245,23 @@ class Terminal:
     def __init__(self, *words: str) -> None:
         self._words = words
         self._shown = ""
+        self._has_ended = False
 
     def __enter__(self) -> Terminal:
         self._process, self._terminal = pty.fork()
         if self._process == 0:
             os.chdir(REPOSITORY)
-            os.execve(PROGRAM[0], [*PROGRAM, *self._words], {**os.environ, "TERM": "xterm"})
+            # This terminal does not say where its cursor is.
+            os.execve(
+                PROGRAM[0], [*PROGRAM, *self._words], {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._terminal)
+        if not self._has_ended:
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
@@ -256,12 +269,27 @@ class Terminal:
     def read_until(self, text: str) -> None:
         deadline = time.monotonic() + COMMAND_TIMEOUT
         while text not in self._shown:
-            assert select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))[0], self._shown
-            self._shown += os.read(self._terminal, 4096).decode(errors="replace")
+            self._read(deadline)
         self._shown = self._shown.partition(text)[2]
 
+    def await_prompt(self, prompt: str) -> None:
+        """Wait until the prompt is drawn. Before that the terminal takes keys itself, and the prompt gets no Ctrl-D."""
+        self.read_until(BRACKETED_PASTE)
+        self.read_until(prompt)
+
     def status(self) -> int:
+        """The exit status of the command."""
+        deadline = time.monotonic() + COMMAND_TIMEOUT
         with suppress(OSError):  # the terminal's end
-            while os.read(self._terminal, 4096):
-                pass
+            while True:
+                self._read(deadline)
+        ended = os.pidfd_open(self._process)
+        assert select.select([ended], [], [], max(0, deadline - time.monotonic()))[0], "it has closed its terminal"
+        os.close(ended)
+        self._has_ended = True
         return os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
+
+    def _read(self, deadline: float) -> None:
+        """Read what is shown next. Raises: OSError when the terminal has been closed."""
+        assert select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))[0], self._shown
+        self._shown += os.read(self._terminal, 4096).decode(errors="replace")
