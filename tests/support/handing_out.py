@@ -6,7 +6,10 @@ each test or class brings up by itself what it needs, it is therefore handed out
 
 from __future__ import annotations
 
+from typing import Optional
+
 from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 #: The files that take longest, the longest first: none of them is to begin last.
 LONGEST = (
@@ -53,6 +56,21 @@ class FilesAndTests(LoadFileScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         """What stays together with this test has the same name."""
         return together_with(nodeid)
+
+    def remove_node(self, node: WorkerController) -> Optional[str]:
+        """The test during which a worker has ended, if one was running. It has failed; the others go to other workers.
+
+        xdist would hand it out again as well, and a test that hangs (``faulthandler_timeout``) would hang each time.
+        """
+        work = self.assigned_work[node]
+        running = next(((unit, test) for unit in work.values() for test, is_done in unit.items() if not is_done), None)
+        if running is not None:
+            unit, test = running
+            unit[test] = True
+        for name in [name for name, unit in work.items() if all(unit.values())]:
+            del work[name]
+        super().remove_node(node)
+        return running[1] if running else None
 
 
 def together_with(nodeid: str) -> str:
