@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from leftovers import leftovers
@@ -56,8 +57,15 @@ def test_nothing_is_left_behind_when_the_command_is_ended(number: signal.Signals
     process = subprocess.Popen([*PROGRAM, "run", "cluster"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
-        assert any("stands by" in line for line in process.stdout)
-        process.send_signal(number)
+        guard = Timer(COMMAND_TIMEOUT, process.kill)
+        guard.start()
+        try:
+            assert any("stands by" in line for line in process.stdout)
+            process.send_signal(number)
+            process.communicate(timeout=COMMAND_TIMEOUT)
+        finally:
+            guard.cancel()
+            process.kill()
     assert leftovers() == []
 
 

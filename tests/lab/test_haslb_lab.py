@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from leftovers import leftovers
@@ -217,7 +218,7 @@ def test_a_run_that_is_interrupted_cleans_up(number: signal.Signals, status: int
         process.send_signal(number)
         assert process.wait(COMMAND_TIMEOUT) == status
         assert not janitor.DIRECTORY.exists()
-        _, complaints = process.communicate()
+        _, complaints = process.communicate(timeout=COMMAND_TIMEOUT)
     assert complaints == ("haslb-lab: interrupted, and cleaned up\n" if number is signal.SIGINT else "")
     assert leftovers() == []
 
@@ -236,7 +237,12 @@ def running() -> subprocess.Popen[str]:
 
 def read_until(process: subprocess.Popen[str], text: str) -> None:
     assert process.stdout is not None
-    assert any(text in line for line in process.stdout), process.stderr and process.stderr.read()
+    guard = Timer(COMMAND_TIMEOUT, process.kill)
+    guard.start()
+    try:
+        assert any(text in line for line in process.stdout), process.stderr and process.stderr.read()
+    finally:
+        guard.cancel()
 
 
 class Terminal:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
 from pair import PORTS, Pair
 
@@ -44,7 +44,7 @@ def test_the_one_that_waits_takes_over_with_every_session(pair: Pair, number: si
     wait_until(lambda: len(pair.bench.lab.flows(1)) > len(names), "every session has its rule")
     pair.processes[successor].send_signal(signal.SIGSTOP)
     pair.processes[ended].send_signal(number)
-    pair.processes[ended].wait()
+    pair.processes[ended].wait(WAIT_TIMEOUT)
     if number is signal.SIGTERM:
         wait_until(lambda: lease_holders(pair) == {NO_HOLDER}, "the lease is given up")
     pair.processes[successor].send_signal(signal.SIGCONT)

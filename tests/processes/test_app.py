@@ -12,7 +12,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from balancer_process import balancer_process, free_port, read_until
+from balancer_process import HARD_LIMIT, balancer_process, free_port, read_until
 from socket_switch import SocketSwitch
 
 from haslb_lab.node import control
@@ -88,7 +88,7 @@ def test_a_signal_to_end_removes_the_control_socket_and_is_no_failure(
     assert (tmp_path / "control").is_socket()
     balancer.send_signal(number)
     read_until(balancer, f"{number.name}: exiting; rules and sessions stay on the switches")
-    assert balancer.wait() == 0
+    assert balancer.wait(HARD_LIMIT) == 0
     assert not (tmp_path / "control").exists()
 
 
@@ -116,7 +116,10 @@ def test_a_stop_has_a_deadline_that_holds_when_the_event_loop_is_stuck(stuck: st
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate()
+        try:
+            output, errors = process.communicate(timeout=HARD_LIMIT)
+        finally:
+            process.kill()
     assert (process.returncode, output) == (0, "cleaned up\n")
     assert errors == "the stop did not end in order within 0.2 s; exiting without it\n"
 
@@ -158,7 +161,7 @@ def test_a_directory_that_is_not_there_is_an_error_at_the_start(tmp_path: Path) 
         line = read_until(process, "HASLB_SWITCH_TESTS")[-1]
         assert line.startswith("ryu_haslb: HASLB_SWITCH_TESTS: cannot read the directory")
         assert str(absent) in line
-        assert process.wait() == 1
+        assert process.wait(HARD_LIMIT) == 1
 
 
 def test_session_rules_are_read_whose_statistics_wrap_the_length_of_their_message(

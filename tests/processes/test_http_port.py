@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import requests
-from balancer_process import balancer_process, free_port
+from balancer_process import balancer_process, free_port, read_until
 from web_bench import CONFIGURATION
 
 FARM = CONFIGURATION.partition("ip slb dfp")[0]
@@ -17,10 +17,7 @@ FARM = CONFIGURATION.partition("ip slb dfp")[0]
 
 def listening(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
     """Wait until the application is up; where it listens for TCP then."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if " started: configuration " in line:
-            break
+    read_until(process, " started: configuration ")
     connections = psutil.Process(process.pid).net_connections("tcp")
     return {(each.laddr.ip, each.laddr.port) for each in connections if each.status == psutil.CONN_LISTEN}
 

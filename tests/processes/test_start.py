@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from balancer_process import balancer_process, free_port
+from balancer_process import HARD_LIMIT, balancer_process, free_port
 from certificates import Authority
 
 
@@ -21,7 +21,7 @@ def test_an_openflow_port_that_is_taken_ends_the_process(tmp_path: Path) -> None
         taken.listen()
         port = taken.getsockname()[1]
         with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", port) as process:
-            _, log = process.communicate()
+            _, log = process.communicate(timeout=HARD_LIMIT)
     assert process.returncode == 1
     assert f"ryu_haslb: cannot listen for switches on 127.0.0.1 port {port}: Address already in use; end the " in log
     assert "Traceback" not in log
@@ -32,7 +32,7 @@ def test_a_pipe_in_the_place_of_the_configuration_ends_the_process(tmp_path: Pat
     path = tmp_path / "pipe.ios"
     os.mkfifo(path)
     with balancer_process(tmp_path, "", free_port(), HASLB_CONFIG=str(path)) as process:
-        _, log = process.communicate()
+        _, log = process.communicate(timeout=HARD_LIMIT)
     assert process.returncode == 1
     assert f"{path}: not a regular file; expected a file" in log
     assert "Traceback" not in log
@@ -63,7 +63,7 @@ def test_tls_that_cannot_be_had_ends_the_process_at_the_start(tmp_path: Path, op
     values = {"path": own.path, "key": own.key, "port": free_port(), "pipe": pipe}
     words = ["--ofp-listen-host", "127.0.0.1", *(each.format(**values) for each in options)]
     with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", 0, options=words) as process:
-        _, log = process.communicate()
+        _, log = process.communicate(timeout=HARD_LIMIT)
     assert process.returncode == 1
     assert f"ryu_haslb: {problem.format(**values)}" in log
     assert "Traceback" not in log
@@ -74,7 +74,7 @@ def test_an_engine_that_ends_by_itself_is_a_failure(tmp_path: Path) -> None:
     words = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(free_port())]
     words += ["--ofp-switch-address-list", "nonsense"]
     with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", 0, options=words) as process:
-        _, log = process.communicate()
+        _, log = process.communicate(timeout=HARD_LIMIT)
     assert process.returncode == 1
     assert "the OpenFlow engine has ended, which must not happen; exiting with status 1" in log
 
@@ -105,7 +105,7 @@ def test_the_journal_shows_why_a_start_fails_as_an_error(tmp_path: Path) -> None
     """``journalctl -u haslb -p err`` has it (sd-daemon(3))."""
     wrong = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight 300\n real 10.1.1.52\n  weight 400\n"
     with balancer_process(tmp_path, wrong, free_port(), HASLB_LOG_FORMAT="journal") as process:
-        _, log = process.communicate()
+        _, log = process.communicate(timeout=HARD_LIMIT)
     assert process.returncode == 1
     errors = [line for line in log.splitlines() if "after 'weight' expected" in line]
     assert [line.partition("/")[0] for line in errors] == ["<3>", "<3>"]

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from bench import Bench, wait_until
+from bench import WAIT_TIMEOUT, Bench, wait_until
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
@@ -61,7 +61,7 @@ class Pair:
         (other,) = set(PORTS) - {port}
         began = time.monotonic()
         self.processes[port].send_signal(number)
-        self.processes[port].wait()
+        self.processes[port].wait(WAIT_TIMEOUT)
         return wait_until(lambda: self.role(other) == "master", "the other one is master") - began
 
     def role(self, port: int) -> str:
