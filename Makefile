@@ -29,7 +29,7 @@ AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
 # worker runs as on a machine of its own. The longest files come first, and those whose tests share no lab are divided
 # (tests/support/handing_out.py). They run what is shipped: the compiled path.
-PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
+PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 3 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
 	tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
 ENGINE := tests/unit/test_engine.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
