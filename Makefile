@@ -148,7 +148,7 @@ site: ## Build the site of docs/ into dist/site, and check its links
 	@tools/build-site "$(PYTHON)"
 
 try-deb: $(INSTALLED) ## Follow docs/first-switch.md on a Debian that is thrown away: build, install, serve a switch (root)
-	@tools/in-debian $(abspath $(RUN)) -m pytest -q tests/package
+	@tools/in-debian $(abspath $(RUN)) -m pytest -q -o faulthandler_timeout=3600 tests/package  # one test builds it all
 
 machine: ## Install the Debian packages that the lab needs (root)
 	@tools/install-machine "$(PYTHON)"
