@@ -33,6 +33,7 @@ from twin_switches import (
     return_to_session,
     role,
     session_rule,
+    table_stats,
     to_controller,
     to_table,
 )
@@ -65,6 +66,15 @@ def test_counters_and_flow_statistics(play: Any) -> None:
     for selected, rules in (({}, 2), ({"table": 1, "cookie": MARK, "mask": 0xFFFF}, 1), ({"match": REQUEST}, 2)):
         ((_, _, _, (packets, octets, count)),) = play(aggregate_stats(**selected))
         assert (packets, count) == (2 * rules, rules) and octets > 0
+
+
+def test_table_statistics_have_the_number_of_rules_that_aggregate_statistics_count(play: Any) -> None:
+    """Also right behind a change: the audit of rules of others compares these two numbers."""
+    others = flow_mod(ofp.OFPFC_ADD, table=1, priority=7, cookie=7, actions=[to_controller()])
+    gone = flow_mod(ofp.OFPFC_DELETE, table=1, cookie=7, cookie_mask=0xFFFFFFFFFFFFFFFF)
+    for messages, rules in (((session_rule(),), 1), ((others,), 2), ((gone,), 1)):
+        (_, _, _, in_tables), (_, _, _, (_, _, count)) = play(*messages, table_stats(), aggregate_stats(table=1))
+        assert (in_tables, count) == ({1: rules}, rules)
 
 
 def test_a_packet_without_a_matching_rule_is_dropped(play: Any) -> None:

@@ -242,6 +242,8 @@ def answer(received: bytes) -> Answer:
 def _rows(reply: Any) -> Any:
     if reply.type == ofp.OFPMP_AGGREGATE:
         return reply.body.packet_count, reply.body.byte_count, reply.body.flow_count
+    if reply.type == ofp.OFPMP_TABLE:
+        return {each.table_id: each.active_count for each in reply.body if each.active_count}
     return sorted(map(_row, reply.body))
 
 
@@ -324,6 +326,10 @@ def flow_stats(table: int = ofp.OFPTT_ALL, cookie: int = 0, mask: int = 0, match
 
 def aggregate_stats(table: int = ofp.OFPTT_ALL, cookie: int = 0, mask: int = 0, match: Any = None) -> bytes:
     return message(_statistics_request(parser.OFPAggregateStatsRequest, table, cookie, mask, match), 9)
+
+
+def table_stats() -> bytes:
+    return message(parser.OFPTableStatsRequest(PROTOCOL, 0), 9)
 
 
 def _statistics_request(make: Any, table: int, cookie: int, mask: int, match: Any) -> Any:
