@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from played import run, world_after
 
-from ryu_haslb.openflow.audit import override_audit
+from ryu_haslb.openflow.audit import mark_count, override_audit
 from ryu_haslb.openflow.audit.override_audit import LOOK_INTERVAL, MAX_RULES, REPLY_TIMEOUT, Overridden
 from ryu_haslb.openflow.audit.overriding import Look
 from ryu_haslb.openflow.flow_tables.pipeline import udp_match
@@ -152,7 +152,7 @@ def test_a_switch_that_does_not_count_its_rules_is_asked_for_them_all_the_same(
             raise MalformedError(1, 2)  # OFPBRC_BAD_MULTIPART
         return message[:7]
 
-    monkeypatch.setattr(override_audit, "rule_count_request", count_request)
+    monkeypatch.setattr(mark_count, "rule_count_request", count_request)
     monkeypatch.setattr(Statistics, "_aggregate", aggregate)
     silent = frozenset({wire.OFPMP_AGGREGATE} if how == "ignored" else ())
     world = settled(replace(PARAMETERS, habits=(("silent_multiparts", silent),)))

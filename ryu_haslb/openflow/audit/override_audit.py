@@ -1,48 +1,46 @@
 """The audit of rules of others on one switch: reports those that override ours (:mod:`.overriding`).
 
-A table of few rules is read as a whole. Where there are many, most are ours or of one other controller: then the switch
-is asked for the rules whose cookie differs from our mark, in 16 requests: that it differs in bit n and in no lower one.
-Each request is preceded by one for the number of its rules::
+Mostly there are none, and that is cheap to see: the table has as many rules as have our mark (:mod:`.mark_count`).
+Otherwise a table of few rules is read as a whole. Where there are many, most are ours or of one other controller: then
+the switch is asked for the rules whose cookie differs from our mark, in 16 groups: that it differs in bit n and in no
+lower one. Each group is counted before it is read::
 
     every 10 s   the tables that rules of ours are in, one after the other
                  -> a rule that overrides ours was not reported yet -> one log line, for all that were found
                  -> none is left                                    -> one log line
 
-    a table      how many rules? -> few  -> which?
-                                 -> many -> by their cookies, 16 requests
-    a cookie     how many rules? -> few  -> which?
-                                 -> many -> only those that match nothing but packets to UDP port 434, if these are few
+    a table      COMPARE  all have our mark -> CHECK                 some have not -> COUNT the table
+                 CHECK    the first group has no rule: the switch selects by cookie -> no rule of others
+                          it has some: the switch ignores cookies, or others have just added one -> COUNT the table
+                 COUNT    few -> READ                                many -> COUNT each group
+    a group      COUNT    none -> nothing to read                    few -> READ
+                          many -> COUNT those that match nothing but packets to UDP port 434, and READ these if few
+
     what is not read, and was reported -> is taken to be there still
 
-A switch sends a reply as a whole, and requests of mobiles behind it: 200,000 rules would stop them for seconds. If it
-does not say how many rules it has, it is asked for them by their cookies, however many they are.
+Open vSwitch visits every rule of a table for COMPARE, CHECK and COUNT, and requests of mobiles wait meanwhile: so there
+is a pause after each. It sends a reply as a whole, and requests behind it: 200,000 rules would stop them for seconds.
+
+A switch that does not report how many rules a table has (OFPMP_TABLE) is not asked to COMPARE. If it does not count
+rules by their cookies (OFPMP_AGGREGATE), it is asked to READ each group, however many rules that has.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.openflow.audit.mark_count import MarkCount
+from ryu_haslb.openflow.audit.override_requests import RuleRequest, Step, groups, is_about_requests
 from ryu_haslb.openflow.audit.overriding import Look, Overriding, guards_of
 from ryu_haslb.openflow.flow_tables.pipeline import Rule
 from ryu_haslb.openflow.flow_tables.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire.flow_mod import MATCH_ALL, match, match_fields
-from ryu_haslb.openflow.wire.multipart import (
-    FlowStats,
-    flow_stats,
-    flow_stats_request,
-    has_more,
-    rule_count,
-    rule_count_request,
-)
-from ryu_haslb.openflow.wire.rule_parts import canonical_match
-from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, MalformedMessage, Value
-from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, has_more, rule_count
+from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 LOG = logging.getLogger(__name__)
 
@@ -55,8 +53,6 @@ _REQUEST_PAUSE = 4.0
 REPLY_TIMEOUT = 15.0
 #: Rules in one reply at most.
 MAX_RULES = 5_000
-_REQUESTS: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "udp_dst": MOBILE_IP_PORT}
-_MATCH_REQUESTS, _FIELDS_OF_REQUESTS = match(_REQUESTS), canonical_match(match_fields(_REQUESTS))
 
 
 @dataclass
@@ -65,17 +61,6 @@ class Overridden:
 
     count: int = 0
     example: str = ""
-
-
-class _Request(NamedTuple):
-    table: int
-    cookie: int = 0
-    mask: int = 0
-    match: bytes = MATCH_ALL
-
-    def selects(self, table: int, cookie: int) -> bool:
-        """Whether rules of this table with this cookie are asked for."""
-        return table == self.table and not (cookie ^ self.cookie) & self.mask
 
 
 class OverrideAudit:
@@ -99,15 +84,17 @@ class OverrideAudit:
         self._overridden = overridden
         self._overridden.count, self._overridden.example = 0, ""
         self._reported: set[Overriding] = set()
-        self._look: Optional[Look] = None
+        self._look = Look([])
         #: The tables with too many rules of others: as reported, and in this look.
         self._reported_large: set[int] = set()
         self._large: set[int] = set()
-        self._to_ask: deque[_Request] = deque()
-        self._asked: Optional[_Request] = None
-        self._xid: Optional[int] = None
-        self._is_counting = False
-        #: Whether the switch says how many rules it has; None until that is known.
+        self._to_ask: deque[RuleRequest] = deque()
+        #: The request without a whole reply, its transaction id, and the two numbers if it is to COMPARE.
+        self._asked: Optional[RuleRequest] = None
+        self._xid = 0
+        self._numbers: Optional[MarkCount] = None
+        self._can_compare = True
+        #: Whether the switch counts rules by their cookies; None until that is known.
         self._can_count: Optional[bool] = None
         self._asked_at = self._heard_at = self._next_at = self._reading = 0.0
         self._is_possible = True
@@ -115,137 +102,181 @@ class OverrideAudit:
     @property
     def is_reading(self) -> bool:
         """Whether the switch is reading rules for us."""
-        return self._xid is not None
+        return self._asked is not None
 
     def tick(self, now: float) -> None:
         """Ask for what is due."""
-        if self._xid is not None:
+        if self._asked is not None:
             if now > self._heard_at + REPLY_TIMEOUT:
-                if self._is_counting and self._can_count is None:
-                    self._count_no_more("does not answer")
-                else:
-                    self._give_up(now)
+                self._on_silence(self._asked, now)
         elif now >= self._next_at and self._is_possible:
             if not self._to_ask:
                 self._begin()
             if self._to_ask:
+                self._asked_at = now
                 self._ask(self._to_ask.popleft(), now)
 
     def _begin(self) -> None:
         guards = guards_of(self._rules(), self._replies())
         self._look, self._reading, self._large = Look(guards), 0.0, set()
-        tables = sorted({guard.table for guard in guards if guard.table < self._channel.tables})
-        for table in tables:
-            self._to_ask.extend(_by_cookies(table) if self._can_count is False else [_Request(table)])
+        for table in sorted({guard.table for guard in guards if guard.table < self._channel.tables}):
+            if self._can_count is False:
+                self._to_ask.extend(groups(Step.READ, table))
+            else:
+                self._to_ask.append(RuleRequest(Step.COMPARE if self._can_compare else Step.COUNT, table))
 
-    def _ask(self, request: _Request, now: float) -> None:
-        self._asked, self._asked_at, self._heard_at = request, now, now
-        self._is_counting = self._can_count is not False
+    def _ask(self, request: RuleRequest, now: float) -> None:
+        self._asked, self._heard_at = request, now
         self._xid = self._channel.next_xid()
-        make_request = rule_count_request if self._is_counting else flow_stats_request
-        self._channel.transmit(make_request(self._xid, *request))
+        if request.step is Step.COMPARE:
+            self._numbers = MarkCount(request.table, self._channel.next_xid(), self._xid)
+            self._channel.transmit(self._numbers.request)
+        else:
+            self._numbers = None
+            self._channel.transmit(request.packed(self._xid))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
-        if xid != self._xid or self._look is None or self._asked is None:
+        if self._asked is None or not self._awaits(xid):
             return False
         self._heard_at = now
         try:
-            if self._is_counting:
-                is_last = self._on_count(self._asked, self._look, rule_count(message))
-            else:
-                self._take(self._asked, self._look, message)
-                is_last = not has_more(message)
+            self._read(self._asked, xid, message, now)
         except MalformedMessage as error:
-            if self._is_counting:
-                self._count_no_more("sends a malformed reply to")
-                return True
-            LOG.warning(
-                "Switch %016x: malformed flow-stats reply (%s); this look for rules of others is given up",
-                *(self._datapath_id, error),
-            )
-            self._give_up(now)
-            return True
-        if is_last:
-            self._xid = None
-            took = now - self._asked_at
-            self._reading += took
-            self._next_at = now + _REQUEST_PAUSE * took
-            if not self._to_ask:
-                self._conclude(self._look.found(), now)
+            self._on_malformed(self._asked, xid, error, now)
         return True
 
-    def _on_count(self, request: _Request, look: Look, count: int) -> bool:
-        """Ask for these rules, or for fewer if they are too many. True when nothing is to be waited for."""
-        self._can_count = True
-        if count <= MAX_RULES:
-            self._is_counting = False
-            self._xid = self._channel.next_xid()
-            self._channel.transmit(flow_stats_request(self._xid, *request))
-            return False
-        if not request.mask:
-            self._to_ask.extendleft(_by_cookies(request.table))
-        elif request.match == MATCH_ALL:
-            self._large.add(request.table)
-            self._take_unread(request, look, are_about_requests=False)
-            self._to_ask.appendleft(request._replace(match=_MATCH_REQUESTS))
+    def _awaits(self, xid: int) -> bool:
+        return xid == self._xid or self._is_for_total(xid)
+
+    def _is_for_total(self, xid: int) -> bool:
+        return self._numbers is not None and xid == self._numbers.total_xid
+
+    def _read(self, request: RuleRequest, xid: int, message: bytes, now: float) -> None:
+        if request.step is Step.READ:
+            self._take(request, message)
+            if not has_more(message):
+                self._on_whole_reply(now)
+        elif self._numbers is not None and self._is_for_total(xid):
+            self._numbers.on_total(message)
+            self._follow_comparison(request, self._numbers, now)
+        elif self._numbers is not None:
+            self._numbers.on_marked(message)
+            self._can_count = True
+            self._follow_comparison(request, self._numbers, now)
         else:
-            self._take_unread(request, look, are_about_requests=True)
-        return True
+            self._on_count(request, rule_count(message), now)
 
-    def _take_unread(self, request: _Request, look: Look, are_about_requests: bool) -> None:
+    def _follow_comparison(self, request: RuleRequest, numbers: MarkCount, now: float) -> None:
+        """Ask for what follows from the two numbers of a table, if both are known."""
+        if not numbers.is_complete:
+            return
+        first_group = next(groups(Step.CHECK, request.table))
+        self._to_ask.appendleft(first_group if numbers.are_all_marked else RuleRequest(Step.COUNT, request.table))
+        self._on_whole_reply(now)
+
+    def _on_count(self, request: RuleRequest, count: int, now: float) -> None:
+        """Ask for these rules, for fewer if they are too many, or for none."""
+        self._can_count = True
+        if request.step is Step.CHECK:
+            if count:
+                self._to_ask.appendleft(RuleRequest(Step.COUNT, request.table))
+        elif request.is_for_table and count > MAX_RULES:
+            self._to_ask.extendleft(groups(Step.COUNT, request.table))
+        elif count > MAX_RULES:
+            self._leave_out(request)
+        elif count or request.is_for_table:
+            self._ask(request._replace(step=Step.READ), now)
+            return
+        self._on_whole_reply(now)
+
+    def _leave_out(self, request: RuleRequest) -> None:
+        """A group has too many rules: ask for those about requests alone, or not even for these."""
+        self._take_unread(request, are_about_requests=request.is_about_requests)
+        if not request.is_about_requests:
+            self._large.add(request.table)
+            self._to_ask.appendleft(request.narrowed())
+
+    def _on_whole_reply(self, now: float) -> None:
+        self._asked = None
+        took = now - self._asked_at
+        self._reading += took
+        self._next_at = now + _REQUEST_PAUSE * took
+        if not self._to_ask:
+            self._conclude(now)
+
+    def _take_unread(self, request: RuleRequest, are_about_requests: bool) -> None:
         """What is asked for is not read: those of these rules that were reported are taken to be there still."""
         for each in self._reported:
-            is_about_requests = canonical_match(each.match) >= _FIELDS_OF_REQUESTS
-            if request.selects(each.table, each.cookie) and is_about_requests == are_about_requests:
-                look.take(FlowStats(*each[:4], instructions=b""))
+            if request.selects(each.table, each.cookie) and is_about_requests(each.match) == are_about_requests:
+                self._look.take(FlowStats(*each[:4], instructions=b""))
 
-    def _take(self, request: _Request, look: Look, message: bytes) -> None:
+    def _take(self, request: RuleRequest, message: bytes) -> None:
         ignores_cookies = False
         for row in flow_stats(message):
             if row.table == request.table:
                 ignores_cookies = ignores_cookies or not request.selects(row.table, row.cookie)
-                look.take(row)
+                self._look.take(row)
         if ignores_cookies:  # so what is asked for by other cookies is the same
-            self._skip_rest_of_table()
-            if request.match != MATCH_ALL:
-                self._take_unread(_Request(request.table), look, are_about_requests=False)
+            while self._to_ask and self._to_ask[0].table == request.table:
+                self._to_ask.popleft()
+            if request.is_about_requests:
+                self._take_unread(RuleRequest(Step.READ, request.table), are_about_requests=False)
 
     def on_error(self, xid: int) -> bool:
-        """The switch rejects the request, which is not repeated. False when it is another message."""
-        if xid != self._xid:
+        """The switch rejects a request, which is not repeated. False when it is another message."""
+        if self._asked is None or not self._awaits(xid):
             return False
-        if self._is_counting:
-            self._count_no_more("rejects")
+        if self._asked.step is not Step.READ:
+            self._on_no_number(xid, "rejects")
         else:
             self._is_possible = False
             self._drop_look()
             LOG.info("Switch %016x rejects flow-stats requests: rules of others are not looked for", self._datapath_id)
         return True
 
-    def _count_no_more(self, reason: str) -> None:
-        """The switch does not say how many rules it has: begin anew, without asking for that."""
-        self._can_count = False
+    def _on_malformed(self, request: RuleRequest, xid: int, error: MalformedMessage, now: float) -> None:
+        if request.step is not Step.READ:
+            self._on_no_number(xid, "sends a malformed reply to")
+        else:
+            LOG.warning(
+                "Switch %016x: malformed flow-stats reply (%s); this look for rules of others is given up",
+                *(self._datapath_id, error),
+            )
+            self._give_up(now)
+
+    def _on_silence(self, request: RuleRequest, now: float) -> None:
+        if self._numbers is not None and self._numbers.has_marked:
+            self._on_no_number(self._numbers.total_xid, "does not answer")
+        elif request.step is not Step.READ and self._can_count is None:
+            self._on_no_number(self._xid, "does not answer")
+        else:
+            self._give_up(now)
+
+    def _on_no_number(self, xid: int, reason: str) -> None:
+        """The switch does not report a number of rules: begin anew, without asking for it."""
+        if self._is_for_total(xid):
+            self._can_compare = False
+            kind, effect = "OFPMP_TABLE", "where there are many rules, the switch takes longer"
+        else:
+            self._can_count = False
+            kind, effect = "OFPMP_AGGREGATE", "where they are very many, requests wait until they are read"
         self._drop_look()
         LOG.info(
-            "Switch %016x %s OFPMP_AGGREGATE requests: rules of others are looked for without; where they are very "
-            "many, requests wait until they are read",
-            *(self._datapath_id, reason),
+            "Switch %016x %s %s requests: rules of others are looked for without; %s",
+            *(self._datapath_id, reason, kind, effect),
         )
-
-    def _skip_rest_of_table(self) -> None:
-        while self._to_ask and self._asked is not None and self._to_ask[0].table == self._asked.table:
-            self._to_ask.popleft()
 
     def _give_up(self, now: float) -> None:
         self._drop_look()
         self._next_at = now + LOOK_INTERVAL
 
     def _drop_look(self) -> None:
-        self._xid = None
+        self._asked = None
         self._to_ask.clear()
 
-    def _conclude(self, found: list[Overriding], now: float) -> None:
+    def _conclude(self, now: float) -> None:
+        found = self._look.found()
         self._next_at = now + max(LOOK_INTERVAL, _LOOK_PAUSE * self._reading)
         self._overridden.count = len(found)
         self._overridden.example = str(found[0]) if found else ""
@@ -266,10 +297,3 @@ class OverrideAudit:
                 *(self._datapath_id, table, MAX_RULES),
             )
         self._reported_large = self._large
-
-
-def _by_cookies(table: int) -> Iterator[_Request]:
-    """Requests for all rules of others in a table, each of which one of them reports."""
-    for bit in range(COOKIE_MARK_BITS):
-        mask = (2 << bit) - 1
-        yield _Request(table, (COOKIE_MARK ^ 1 << bit) & mask, mask)
