@@ -18,7 +18,7 @@ from benchmarks.alone import PRODUCT, Alone, Run
 from benchmarks.figures import Figure
 from benchmarks.programs import HERE
 from benchmarks.request_path import Costs, costs
-from ryu_haslb.collector import QuietCollector
+from ryu_haslb.garbage_collection import QuietCollector
 
 TUTORIAL = str(HERE / "contenders" / "tutorial_app.py")
 FEW, MANY = 1_000, 1_000_000

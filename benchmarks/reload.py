@@ -20,7 +20,6 @@ from typing import Callable, Optional
 import eventlet
 
 from ryu_haslb.cluster.configuration_rows import Basis
-from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import configuring, operations
@@ -29,6 +28,7 @@ from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.steering import steer
+from ryu_haslb.garbage_collection import QuietCollector
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.balancer import Balancer

@@ -29,7 +29,6 @@ from ryu_haslb.cluster.hand_over import HAND_OVER_TIMEOUT, HandOver
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.cluster.switchover_reason import SwitchoverReason
-from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import reloading
@@ -41,6 +40,7 @@ from ryu_haslb.dfp.agent_connection import SetWeight
 from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_listening, ofproto_v1_3
+from ryu_haslb.garbage_collection import QuietCollector
 from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecordError
 from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, Fleet

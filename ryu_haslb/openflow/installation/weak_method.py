@@ -1,7 +1,7 @@
 """Calls from a part back to what it belongs to, which leave no reference cycle when both are given up.
 
 A connection that has ended must leave nothing behind that only a collection of cycles finds: a balancer with many
-sessions collects seldom (:mod:`ryu_haslb.collector`), and a stranger can connect again and again.
+sessions collects seldom (:mod:`ryu_haslb.garbage_collection`), and a stranger can connect again and again.
 """
 
 from __future__ import annotations

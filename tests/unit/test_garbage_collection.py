@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ryu_haslb.collector import QuietCollector
+from ryu_haslb.garbage_collection import QuietCollector
 
 
 @pytest.fixture
