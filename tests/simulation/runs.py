@@ -14,7 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from simulation.faults import Fault
-from simulation.own_faults import with_own_faults
+from simulation.faults_from_file import with_own_faults
 from simulation.parameters import Parameters
 from simulation.simulation import Outcome, random_run, simulate
 

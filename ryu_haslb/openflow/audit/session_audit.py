@@ -6,7 +6,7 @@ Reading every session rule of a large switch keeps it busy for seconds, so the r
     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
         -> a session's rule is not among them         -> deleted: install it again
         -> it has other actions                       -> changed: install it again
-        -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.ghosts`)
+        -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.orphaned_rules`)
         -> it has another priority or match           -> none of ours: removed after a second look (:mod:`.extraneous`)
     ask for the rules with our mark and no tag        -> all but the standing rules are none of ours
 
@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.extraneous import Extraneous
-from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
+from ryu_haslb.openflow.audit.orphaned_rules import Ghosts, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
 from ryu_haslb.openflow.audit.session_rows import UNTAGGED, SessionRows
 from ryu_haslb.openflow.flow_tables.pipeline import Table
