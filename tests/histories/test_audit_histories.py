@@ -109,10 +109,10 @@ def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) ->
     world = settled(SILENT)
     before = our_rules(world)
     Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
-    Fault(0.0, "ghosts", (5,)).strike(world)
+    Fault(0.0, "orphaned rules", (5,)).strike(world)
     assert our_rules(world) != before
     run(world, RESTORE_TIME)
-    assert our_rules(world) == before, "ghosts are removed by then, since their slices are looked at twice"
+    assert our_rules(world) == before, "orphaned rules are removed by then, since their slices are looked at twice"
     for _ in range(4):  # slice after slice is empty, time after time
         Fault(0.0, "flows are deleted", ("table 1",)).strike(world)
         run(world, 3 * RESTORE_TIME)
@@ -250,7 +250,7 @@ def test_rules_without_a_session_are_removed_and_those_of_sessions_stay(caplog: 
     caplog.set_level("INFO")
     world = settled(SILENT)
     before = our_rules(world)
-    Fault(0.0, "ghosts", (7,)).strike(world)
+    Fault(0.0, "orphaned rules", (7,)).strike(world)
     assert len(our_rules(world)) == len(before) + 7
     run(world, 2 * RESTORE_TIME)
     assert our_rules(world) == before
@@ -260,7 +260,7 @@ def test_rules_without_a_session_are_removed_and_those_of_sessions_stay(caplog: 
 def test_rules_that_another_balancer_installs_again_and_again_are_left_to_it(caplog: pytest.LogCaptureFixture) -> None:
     world = settled(SILENT)
     for _ in range(20):
-        Fault(0.0, "ghosts", (3,)).strike(world)
+        Fault(0.0, "orphaned rules", (3,)).strike(world)
         run(world, RESTORE_TIME)
     assert caplog.text.count("Another balancer serves the switch") == 1
     ours = len(our_rules(world))
@@ -325,7 +325,7 @@ def test_a_deregistration_that_a_changed_rule_drops_leaves_a_binding() -> None:
 def test_another_balancer_takes_a_full_table_over() -> None:
     """Its standing rules take the place of those that are there; what no session has is removed then."""
     parameters = Parameters(seed=1, controllers=2, meters=False, max_flows=40, mobiles=10)
-    history = [Fault(9.0, "ghosts", (60, 0, 0)), Fault(10.0, "control connection breaks", (0, 0))]
+    history = [Fault(9.0, "orphaned rules", (60, 0, 0)), Fault(10.0, "control connection breaks", (0, 0))]
     assert simulate(parameters, history, 130.0).violation is None
 
 

@@ -147,10 +147,10 @@ def test_counters_that_count_nothing_show_nothing() -> None:
     assert (served.layout.switching, served.switching_source) == (Switching.NORMAL, SwitchingSource.DEFAULT)
 
 
-def test_a_switch_with_one_table_goes_through_a_restart_of_the_balancer_and_ghosts() -> None:
+def test_a_switch_with_one_table_goes_through_a_restart_of_the_balancer_and_orphaned_rules() -> None:
     """It has no session rules: no session survives the restart, and nothing has to be removed."""
     history = [
-        Fault(60.0, "ghosts", (7, 0)),
+        Fault(60.0, "orphaned rules", (7, 0)),
         Fault(100.0, "controller is killed"),
         Fault(102.0, "controller starts"),
     ]

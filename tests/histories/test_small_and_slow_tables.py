@@ -190,7 +190,7 @@ def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_bel
     table = world.switch.datapath.tables[1]
     for flow in [flow for flow in table if not flow.cookie >> 32]:
         table.remove(flow)
-    Fault(0.0, "ghosts", (41,)).strike(world)
+    Fault(0.0, "orphaned rules", (41,)).strike(world)
     assert table.is_full
     Fault(0.0, "controller starts").strike(world)
     run(world, 20.0)
@@ -204,7 +204,7 @@ def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_bel
 PENDING = [
     Fault(20.0, "controller is killed"),
     Fault(20.5, "actions are changed"),
-    Fault(21.0, "ghosts", (60, 0, 1 << 20)),
+    Fault(21.0, "orphaned rules", (60, 0, 1 << 20)),
     Fault(90.0, "controller starts"),
 ]
 LIMITED = Parameters(seed=1, mobiles=60, max_rules=50, idle=60, arrivals=40.0, lifetime=600, refresh=20.0)
@@ -293,5 +293,5 @@ def test_rules_that_no_request_hits_do_not_time_out() -> None:
 def test_rules_without_a_session_that_come_while_others_are_removed_are_removed_as_soon() -> None:
     """Found with seed 31072 of 300 s; docs/states.md, "Rules without a session". The comparison counted as a false
     alarm, since it had found no rule missing, and the next one followed after 76 s."""
-    ghosts = [Fault(70.0, "ghosts", (7,)), Fault(74.0, "ghosts", (1, 0, 100))]
-    assert simulate(replace(SILENT, max_rules=20), ghosts, 100.0).violation is None
+    history = [Fault(70.0, "orphaned rules", (7,)), Fault(74.0, "orphaned rules", (1, 0, 100))]
+    assert simulate(replace(SILENT, max_rules=20), history, 100.0).violation is None

@@ -32,7 +32,7 @@ _MUCH = [
     Fault(1043.0, "controller starts"),
     Fault(1100.0, "controller is killed"),
     Fault(1101.0, "controller starts"),
-    Fault(1150.0, "ghosts", (7, 0, 0)),
+    Fault(1150.0, "orphaned rules", (7, 0, 0)),
 ]
 #: Home agents fall silent one after the other, and phones give up with their last retransmission.
 _SILENCE = [

@@ -109,7 +109,7 @@ MUTANTS: dict[str, Mutant] = {
         "openflow/audit/session_audit.py", "        if missing or changed:\n", "        if False:\n"
     ),
     "rules without a session stay": Mutant(
-        "openflow/audit/session_audit.py", "has_ghosts = bool(self._rows.unexpected) and", "has_ghosts = False and"
+        "openflow/audit/session_audit.py", "has_orphaned = bool(self._rows.unexpected) and", "has_orphaned = False and"
     ),
     "rules of sessions that have moved stay": Mutant(
         "slb/session_ending.py", "if session.rule_at is not None:", "if False:"

@@ -38,7 +38,7 @@ class OwnershipInvariants:
             len(world.controllers) == 1
             and controller.is_running
             and controller.is_retired
-            and world.clock.now > max(world.disturbed_at, world.plundered_at, world.ghosts_at) + SETTLE_TIME
+            and world.clock.now > max(world.disturbed_at, world.plundered_at, world.orphaned_at) + SETTLE_TIME
             and all(switch.datapath_id in controller.transports for switch in world.switches)
             and world.parameters.normal == "works"
         )

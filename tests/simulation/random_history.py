@@ -175,7 +175,7 @@ def _switch_faults(parameters: Parameters, at: float, random: Random) -> list[Fa
                     Fault(at, "flows are deleted", (what, switch)),
                     Fault(at, "meters are deleted", (switch,)),
                     Fault(at, "meters are changed", (random.choice((0, 10, 1000)), switch)),
-                    Fault(at, "ghosts", (random.choice((1, 7, 60)), switch, random.randrange(1 << 24) << 8)),
+                    Fault(at, "orphaned rules", (random.choice((1, 7, 60)), switch, random.randrange(1 << 24) << 8)),
                     Fault(at, "actions are changed", (switch,)),
                 )
             )

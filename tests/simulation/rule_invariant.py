@@ -16,9 +16,9 @@ from simulation.violation import ViolationError
 from simulation.world import World
 
 #: Seconds within which rules without a session are found and removed (docs/states.md, "Rules without a session").
-GHOST_TIME = 10.0
+ORPHAN_TIME = 10.0
 #: Seconds that this may take where the switch takes long to reply, so that it is not compared all the time.
-SLOW_GHOST_TIME = 60.0 + 2 * GHOST_TIME
+SLOW_ORPHAN_TIME = 60.0 + 2 * ORPHAN_TIME
 
 
 class Lasting:
@@ -96,10 +96,10 @@ class RuleInvariant:
         }
         sessions = world.controller.balancer.sessions
         recovery = world.controller.fleet.switches[datapath_id].unrecovered.recovery
-        ghost_time = SLOW_GHOST_TIME if switch.capabilities.stats_delay else GHOST_TIME
-        may_have_ghosts = world.clock.now < max(world.ghosts_at, world.disturbed_at) + ghost_time
-        may_have_ghosts |= not world.parameters.reports_rules
-        for tag in () if may_have_ghosts else flows:
+        orphan_time = SLOW_ORPHAN_TIME if switch.capabilities.stats_delay else ORPHAN_TIME
+        may_have_orphaned = world.clock.now < max(world.orphaned_at, world.disturbed_at) + orphan_time
+        may_have_orphaned |= not world.parameters.reports_rules
+        for tag in () if may_have_orphaned else flows:
             if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
                 yield f"session rule {tag:012x} has no session"
         for session in sessions:

@@ -40,12 +40,12 @@ def _delete_flows(world: World, what: str, switch: int = 0) -> None:
     world.switches[switch].monitors.flush()
 
 
-def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> None:
+def _add_orphaned_rules(world: World, count: int, switch: int = 0, first: int = 0) -> None:
     """Session rules with our mark that no session has, as a balancer of another version might leave them.
 
     ``first`` is the number of the first one's tag: rules that come back after they were removed are another balancer's.
     """
-    world.ghosts_at = world.clock.now
+    world.orphaned_at = world.clock.now
     tables = world.switches[switch].datapath.tables
     if len(tables) == 1:  # without a session table there are no session rules
         return
@@ -61,9 +61,9 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
             (ours[0].cookie >> COOKIE_MARK_BITS).to_bytes(6, "big"), tag.to_bytes(6, "big")
         )
         match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
-        ghost = replace(ours[0], match=match, cookie=tag << COOKIE_MARK_BITS | _COOKIE_MARK, idle_timeout=0, flags=0)
+        orphaned = replace(ours[0], match=match, cookie=tag << COOKIE_MARK_BITS | _COOKIE_MARK, idle_timeout=0, flags=0)
         if not table.is_full:  # a real switch takes no more rules than it has room for
-            world.switches[switch].put(1, ghost)
+            world.switches[switch].put(1, orphaned)
     world.switches[switch].monitors.flush()
 
 
@@ -132,7 +132,7 @@ def _change_meters(world: World, rate: int, switch: int = 0) -> None:
 SWITCH_FAULTS: dict[str, Callable[..., None]] = {
     "switch restarts": _restart_switch,
     "flows are deleted": _delete_flows,
-    "ghosts": _add_ghosts,
+    "orphaned rules": _add_orphaned_rules,
     "actions are changed": _change_actions,
     "session rules are replaced": _replace_rules,
     "rules of others are added": _add_foreign_rules,

@@ -26,7 +26,7 @@ class TableInvariants:
     def check(self) -> None:
         """Raises :class:`ViolationError` if anything does not hold now."""
         world = self._world
-        disturbed_at = max(self._began_at, world.disturbed_at, world.plundered_at, world.ghosts_at)
+        disturbed_at = max(self._began_at, world.disturbed_at, world.plundered_at, world.orphaned_at)
         is_calm = world.clock.now - disturbed_at > SETTLE_TIME and world.controller.is_acting
         for switch in world.switches:
             delay, switch.work.max_delay = switch.work.max_delay, 0.0

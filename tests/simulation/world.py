@@ -71,7 +71,7 @@ class World:
     #: When rules were last taken off the switch by a fault, not by the balancer.
     plundered_at: float = 0.0
     #: When rules without a session were last added.
-    ghosts_at: float = 0.0
+    orphaned_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
     #: When the link between two switches last went down or came up, or one restarted where no balancer serves it: until

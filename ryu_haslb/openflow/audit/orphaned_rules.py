@@ -1,8 +1,8 @@
-"""Session rules without a session: ghosts. Decides which of the rules that an audit has found so are removed.
+"""Orphaned rules: session rules that no session has at this switch. Decides which of them are removed.
 
-A rule that was read a moment ago may be gone by now, or its session may just have begun or ended. So a ghost is removed
-when a second look finds it too. One that comes back after it was removed is another balancer's: from then on all of
-them are left in place.
+A rule that was read a moment ago may be gone by now, or its session may just have begun or ended. Therefore an orphaned
+rule is removed only if a second look finds it as well. One that comes back after its removal is another balancer's:
+from then on all orphaned rules are left in place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
 
-#: Tags of suspected ghosts that are remembered until the second look, and tags of removed ones.
+#: Tags of suspected rules that are remembered until the second look, and tags of removed ones.
 _MAX_SUSPECTED = 100_000
 _MAX_REMEMBERED = 10_000
 
@@ -26,17 +26,17 @@ class Recovers(Protocol):
     """Decides about rules of sessions of the previous run."""
 
     def has_recovered(self, tag: int) -> bool:
-        """Whether recovery is done with the rule of this tag; of no tag, with all rules that it reads."""
+        """Whether recovery has dealt with the rule of this tag; for tag 0, with all rules that it reads."""
 
     def adopt(self, row: FlowStats, now: float) -> bool:
-        """Recover the session of a rule that was not read before. False: there is none to recover."""
+        """Recover the session of a rule that recovery has not read. False if there is none to recover."""
 
     def end_adoption(self) -> None:
         """All rules have been read by now."""
 
 
-class Ghosts:
-    """The ghosts of one switch. ``removed`` counts those of the comparison that is under way."""
+class OrphanedRules:
+    """The orphaned rules of one switch. ``removed`` counts those that the comparison under way has removed."""
 
     def __init__(self, datapath_id: int, rules: SessionRules, balancer: Balancer, recovery: Recovers) -> None:
         self.removed = 0
@@ -54,9 +54,9 @@ class Ghosts:
         self._suspected.clear()
 
     def look(self, rows: list[FlowStats], now: float) -> bool:
-        """The switch has these rules, and no session has them here. Whether a second look at them is due.
+        """The switch has these rules, and no session has them here. Returns whether a second look at them is due.
 
-        Rules that are about to change are left out. A rule that recovery has not read is recovered instead.
+        Rules that are about to change are left out. If recovery has not read a rule, its session is recovered instead.
         """
         outstanding = self._rules.outstanding_tags()
         was_suspected = False

@@ -6,7 +6,7 @@ Reading every session rule of a large switch keeps it busy for seconds, so the r
     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
         -> a session's rule is not among them         -> deleted: install it again
         -> it has other actions                       -> changed: install it again
-        -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.orphaned_rules`)
+        -> a rule has no session that has a rule here -> orphaned: look a second time (:mod:`.orphaned_rules`)
         -> it has another priority or match           -> none of ours: removed after a second look (:mod:`.extraneous`)
     ask for the rules with our mark and no tag        -> all but the standing rules are none of ours
 
@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.extraneous import Extraneous
-from ryu_haslb.openflow.audit.orphaned_rules import Ghosts, Recovers
+from ryu_haslb.openflow.audit.orphaned_rules import OrphanedRules, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
 from ryu_haslb.openflow.audit.session_rows import UNTAGGED, SessionRows
 from ryu_haslb.openflow.flow_tables.pipeline import Table
@@ -114,7 +114,7 @@ class SessionAudit:
         self._looks_again = False
         self._rows = SessionRows(datapath_id, rules, balancer.sessions)
         self._empty_comparisons = 0
-        self._ghosts = Ghosts(datapath_id, rules, balancer, recovery)
+        self._orphaned = OrphanedRules(datapath_id, rules, balancer, recovery)
         self._has_found = self._is_due_again = False
         self._is_complete, self._halvings = True, 0
 
@@ -154,7 +154,7 @@ class SessionAudit:
         self._to_read = deque(range(len(self._slices)) if self._rows.ignores_cookies else range(UNTAGGED, slices))
         self._to_look_again.clear()
         self._look_again_at = now
-        self._ghosts.begin()
+        self._orphaned.begin()
         self.extraneous.begin()
 
     def tick(self, now: float) -> None:
@@ -261,8 +261,8 @@ class SessionAudit:
         self._reading += now - self._asked_at
         if missing or changed:
             self._restore(missing, changed)
-        has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
-        if (self.extraneous.look(self._rows.not_ours) or has_ghosts) and not self._looks_again:
+        has_orphaned = bool(self._rows.unexpected) and self._orphaned.look(self._rows.unexpected, now)
+        if (self.extraneous.look(self._rows.not_ours) or has_orphaned) and not self._looks_again:
             self._has_found = True
             self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
             self._to_look_again.append(self._slice)
@@ -303,11 +303,11 @@ class SessionAudit:
             self._empty_comparisons = 0
         elif self._has_found:
             self._empty_comparisons += 1
-        if self._ghosts.removed:
+        if self._orphaned.removed:
             self._count.on_corrected()
         is_clean = self._is_complete and not self._has_found
         self._count.on_compared(self._began_at, now, self._reading, is_clean, self._is_due_again)
-        self._ghosts.end()
+        self._orphaned.end()
 
     def _has_rule(self, session: Session) -> bool:
         return session.rule_at == self._datapath_id and session.is_live

@@ -3,7 +3,7 @@
 ::
 
     a session expects the rule             same actions -> it is there; others -> changed
-    none has it here                       -> unexpected: a ghost, perhaps (:mod:`.orphaned_rules`)
+    none has it here                       -> unexpected: orphaned, perhaps (:mod:`.orphaned_rules`)
     it has another priority or match       -> none of ours (:mod:`.extraneous`)
     no row is that of an expected session  -> missing
 """

@@ -196,7 +196,7 @@ def test_no_step_looks_at_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(Parameters(seed=6, mobiles=60, idle=60, lifetime=60))
     monkeypatch.setattr(SessionTable, "__iter__", refuse)
     world.start()
-    faults = ("flows are deleted", "ghosts", "actions are changed", "switch restarts", "home agent dies")
+    faults = ("flows are deleted", "orphaned rules", "actions are changed", "switch restarts", "home agent dies")
     arguments = (("session rules",), (3,), (), (), (0,))
     for number, (kind, rest) in enumerate(zip(faults, arguments)):
         world.clock.at(world.clock.now + 60.0 + 30.0 * number, Fault(0.0, kind, rest).strike, world)
