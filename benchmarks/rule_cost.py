@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.report import markdown_table
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table, udp_match
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, bundle, match
 from ryu_haslb.slb.session_tag import cookie_of, tag_of

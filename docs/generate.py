@@ -43,9 +43,8 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
     chassis_address,
     dispatch_address,
     dispatch_match,
-    session_match,
-    session_rewrites,
 )
+from ryu_haslb.openflow.flow_tables.session_rule import session_match, session_rewrites
 from ryu_haslb.openflow.flow_tables.standing_rules import mute_rules, standing_rules
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.probes.questions import answer_rule

@@ -13,8 +13,8 @@ from itertools import count
 from statistics import median
 from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table, session_match, session_rewrites
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions, session_match, session_rewrites
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, bundle
 from ryu_haslb.switch_test.bench import (

@@ -25,7 +25,8 @@ from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH, key_rules
-from ryu_haslb.openflow.flow_tables.pipeline import Purpose, session_match
+from ryu_haslb.openflow.flow_tables.pipeline import Purpose
+from ryu_haslb.openflow.flow_tables.session_rule import session_match
 from ryu_haslb.openflow.wire import flow_mod, wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS

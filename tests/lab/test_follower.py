@@ -15,8 +15,8 @@ from own_switch import HARD_LIMIT, OwnSwitch, accepts, wait_until
 
 from haslb_lab.runner import waiting
 from ryu_haslb.openflow.flow_tables.key_rules import key_rules
-from ryu_haslb.openflow.flow_tables.pipeline import Rule, chassis_address, session_rewrites
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule, delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import Rule, chassis_address
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule, delivery_actions, session_rewrites
 from ryu_haslb.openflow.recovery.follower import Follower
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.recovery.session_view import Budget

@@ -19,7 +19,7 @@ from haslb_lab.node import control
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb import product
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
 from ryu_haslb.openflow.wire.wire import OFPFC_ADD, output
 
 FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservice\n"

@@ -103,7 +103,7 @@ MUTANTS: dict[str, Mutant] = {
         "self.last_request = self.last_request or now\n        waited",
     ),
     "session rules are removed too early": Mutant(
-        "openflow/flow_tables/rule_messages.py", "idle_timeout = server.idle if", "idle_timeout = server.idle // 2 if"
+        "openflow/flow_tables/session_rule.py", "idle_timeout = server.idle if", "idle_timeout = server.idle // 2 if"
     ),
     "session rules are not audited": Mutant(
         "openflow/audit/session_audit.py", "        if missing or changed:\n", "        if False:\n"
@@ -166,13 +166,13 @@ MUTANTS: dict[str, Mutant] = {
         "openflow/requests/request_path.py", "        if moved:\n", "        if False:\n"
     ),
     "the cookie mask of a deletion is missing": Mutant(
-        "openflow/flow_tables/rule_messages.py",
+        "openflow/flow_tables/session_rule.py",
         "_SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]",
         "_SESSIONS, 0, 0).pack(xid)]",
     ),
     "a retirement leaves the session rules": Mutant(
         "openflow/installation/retirement.py",
-        "            self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)",
+        "            self._transactions.submit(session_removal, self._on_sessions_removed)",
         "            self._on_sessions_removed(None)",
     ),
     "timers are rounded to seconds": Mutant(

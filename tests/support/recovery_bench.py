@@ -8,8 +8,8 @@ from farm_builder import VIRTUAL, Bench
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 from wired_switch import Wired
 
-from ryu_haslb.openflow.flow_tables.pipeline import Table, chassis_address, session_match, session_rewrites
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import Table, chassis_address
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions, session_match, session_rewrites
 from ryu_haslb.openflow.recovery.recovery import Recovery
 from ryu_haslb.openflow.wire.flow_mod import apply_actions, match
 from ryu_haslb.slb.session import Session

@@ -34,15 +34,10 @@ from ryu_haslb.openflow.audit.orphaned_rules import OrphanedRules, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
 from ryu_haslb.openflow.audit.session_rows import UNTAGGED, SessionRows
 from ryu_haslb.openflow.flow_tables.pipeline import Table
-from ryu_haslb.openflow.flow_tables.rule_messages import session_slice, untagged_slice
+from ryu_haslb.openflow.flow_tables.session_rule import session_slice, untagged_slice
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
-from ryu_haslb.openflow.wire.multipart import (
-    FlowStats,
-    flow_stats,
-    flow_stats_request,
-    has_more,
-)
+from ryu_haslb.openflow.wire.multipart import FlowStats, flow_stats, flow_stats_request, has_more
 from ryu_haslb.openflow.wire.wire import MalformedMessage
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import Session

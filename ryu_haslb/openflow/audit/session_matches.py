@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ryu_haslb.openflow.flow_tables.pipeline import session_match
+from ryu_haslb.openflow.flow_tables.session_rule import session_match
 from ryu_haslb.openflow.wire.flow_mod import match_fields
 from ryu_haslb.openflow.wire.multipart import FlowStats
 from ryu_haslb.openflow.wire.rule_parts import canonical_match, field_headers, fields_beside_tag

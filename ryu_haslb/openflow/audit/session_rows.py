@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ryu_haslb.openflow.audit.session_matches import SessionMatches
 from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Purpose, Table
-from ryu_haslb.openflow.flow_tables.rule_messages import has_tag
+from ryu_haslb.openflow.flow_tables.session_rule import has_tag
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.wire.multipart import FlowStats

@@ -1,1 +1,1 @@
-"""What is on a switch, as data: tables, priorities, cookies and standing rules, and these rules as messages."""
+"""What is on a switch, as data: tables, priorities, cookies, standing and session rules; and the rules as messages."""

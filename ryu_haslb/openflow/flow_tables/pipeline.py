@@ -63,8 +63,9 @@ Everything that we install has :data:`~ryu_haslb.slb.session_tag.COOKIE_MARK` in
 else on the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16
 to 63: cookie, match and actions are enough to recover the session after a restart (``recovery.py``).
 
-``standing_rules.py`` derives a switch's standing rules from the configuration, ``rule_messages.py`` makes messages of
-them. ``docs/flows.md`` explains them to operators; its table is generated from this data.
+``standing_rules.py`` derives a switch's standing rules from the configuration, and ``rule_messages.py`` makes messages
+of them. ``session_rule.py`` has what the rule of a session matches and rewrites, and its messages. ``docs/flows.md``
+explains the rules to operators; its tables are generated from these modules.
 """
 
 from __future__ import annotations
@@ -75,8 +76,6 @@ from enum import Enum, IntEnum
 from hashlib import blake2b
 from typing import NamedTuple, Optional
 
-from ryu_haslb.configuration.model import RealServer
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.wire.wire import ETHERTYPE_IPV4, PROTOCOL_UDP, Value
 from ryu_haslb.slb.session_tag import COOKIE_MARK, UNKEYED, cookie_of
 
@@ -330,22 +329,3 @@ def no_packet(number: int) -> dict[str, Value]:
     Not by metadata, which is 0 in table 0: a switch that accepts that match and ignores it would take all for the rule.
     """
     return {"eth_src": (_NO_SOURCE_PREFIX + number.to_bytes(2, "big")).hex(":")}
-
-
-def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) -> dict[str, Value]:
-    """What the rule of a session matches: requests to its virtual server that were given its tag."""
-    return {"eth_src": tag, **udp_match(virtual_address, port)}
-
-
-def session_rewrites(source: Value, home_agent: Value, nat_to: Optional[RealServer] = None) -> dict[str, Value]:
-    """What the rule of a session rewrites.
-
-    Dispatched mode rewrites the Ethernet addresses only. Direct mode (``nat server``) also rewrites the destination to
-    the real server ``nat_to``: the IPv4 address, and the UDP port if the real server has one.
-    """
-    rewrites: dict[str, Value] = {"eth_src": source, "eth_dst": home_agent}
-    if nat_to is not None:
-        rewrites["ipv4_dst"] = str(nat_to.address)
-        if nat_to.port is not None:
-            rewrites["udp_dst"] = nat_to.port
-    return rewrites

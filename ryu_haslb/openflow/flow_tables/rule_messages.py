@@ -1,10 +1,8 @@
-"""The rules of ``pipeline.py`` as OpenFlow messages: standing rules and session rules."""
+"""Standing rules, and those of the learning table, as OpenFlow messages. :mod:`.session_rule` has those of sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from socket import inet_ntoa
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.openflow.flow_tables.layout import Layout
@@ -14,37 +12,17 @@ from ryu_haslb.openflow.flow_tables.pipeline import (
     PIPELINE,
     PURPOSE_MASK,
     REPLY_PURPOSES,
-    SESSION_PRIORITY,
     STAYING_PURPOSES,
     TEMPORARY_PURPOSES,
     Purpose,
     Rule,
     Table,
-    session_match,
 )
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.openflow.wire.flow_mod import (
-    FlowMod,
-    Template,
-    apply_actions,
-    goto_table,
-    match,
-    match_fields,
-    match_of,
-    meter,
-    template_of,
-    with_tag,
-    with_xid,
-)
+from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, goto_table, match, match_fields, match_of, meter
 from ryu_haslb.openflow.wire.multipart import FlowStats
-from ryu_haslb.slb.session import Session
-from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
-from ryu_haslb.slb.virtual_server import VirtualServer
 
 _EXACT_COOKIE: Final = 0xFFFFFFFFFFFFFFFF
-_SESSIONS: Final = Table.SESSIONS.value
-#: The bit of a cookie that every tag has set: a tag is a locally administered address.
-_TAG_LOCAL_BIT: Final = 1 << 41 + COOKIE_MARK_BITS
 #: The purposes of rules whose end the switch need not report.
 _UNREPORTED: Final = REPLY_PURPOSES | TEMPORARY_PURPOSES | {Purpose.LEARN_NOTHING}
 
@@ -126,35 +104,6 @@ def table_miss_update(rules: Iterable[Rule], xid: int, layout: Layout = _DEFAULT
         for rule in rules
         if rule.purpose is Purpose.PASS_OTHER
     ]
-
-
-def session_removal(xid: int) -> list[bytes]:
-    """The message that deletes every rule with our cookie mark in the session table, and no other rule."""
-    return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]
-
-
-def session_slice(number: int, slices: int) -> tuple[int, int]:
-    """Cookie and mask of the session rules of one of so many slices: those whose tags have the same low bits.
-
-    ``slices`` is a power of two.
-    """
-    cookie = number << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK
-    return cookie, slices - 1 << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
-
-
-def untagged_slice() -> tuple[int, int]:
-    """Cookie and mask of the rules that bear our mark and no tag."""
-    return COOKIE_MARK, _TAG_LOCAL_BIT | COOKIE_MARK_MASK
-
-
-def has_tag(cookie: int) -> bool:
-    """Whether a cookie with our mark is that of a session's rule."""
-    return bool(cookie & _TAG_LOCAL_BIT)
-
-
-def session_slice_removal(xid: int, number: int, slices: int) -> list[bytes]:
-    """The message that deletes the session rules of a slice."""
-    return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, *session_slice(number, slices)).pack(xid)]
 
 
 def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
@@ -282,63 +231,3 @@ def _add(  # noqa: PLR0913 - what differs between additions
 
 def _flags(rule: Rule, further: int) -> int:
     return further if rule.purpose in _UNREPORTED else further | wire.OFPFF_SEND_FLOW_REM
-
-
-def delivery_actions(rewrites: Mapping[str, wire.Value], port: int, vlan: Optional[int]) -> bytes:
-    """The actions that send a request to its home agent: those of a session's rule, and of a packet-out."""
-    actions = b"".join(wire.set_field(name, value) for name, value in rewrites.items())
-    if vlan is not None:
-        actions += wire.push_vlan(vlan)
-    return actions + wire.output(port)
-
-
-class SessionRule(NamedTuple):
-    """The rule of one session: its tag at a virtual address and port, and the actions that lead to its real server.
-
-    Its cookie follows from the tag (:func:`~ryu_haslb.slb.session_tag.cookie_of`).
-    """
-
-    tag: int
-    virtual_address: bytes
-    port: int
-    idle_timeout: int
-    actions: bytes
-
-    def flow_mod(self, xid: int, command: int) -> bytes:
-        """The message that adds the rule, or deletes it; to delete it the actions are not needed."""
-        tag, virtual_address, port, idle_timeout, actions = self
-        template = _session_template(command, virtual_address, port, idle_timeout, actions)
-        return with_tag(tag, with_xid(xid, template))
-
-
-def session_additions(xid: int, installs: Iterable[tuple[Session, bytes]], has_idle_timeout: bool) -> list[bytes]:
-    """The messages that add the rules of these sessions, each with these actions."""
-    messages = []
-    templates: dict[tuple[VirtualServer, bytes], Template] = {}
-    for session, actions in installs:
-        server = session.virtual_server
-        template = templates.get((server, actions))
-        if template is None:
-            idle_timeout = server.idle if has_idle_timeout else 0
-            shared = _session_template(
-                wire.OFPFC_ADD, server.packed_address, server.configuration.port, idle_timeout, actions
-            )
-            template = templates[server, actions] = with_xid(xid, shared)
-        messages.append(with_tag(session.tag, template))
-    return messages
-
-
-@lru_cache(maxsize=1024)
-def _session_template(command: int, virtual_address: bytes, port: int, idle_timeout: int, actions: bytes) -> Template:
-    """What the messages of all sessions of one real server share."""
-    shared = FlowMod(
-        command=command,
-        table=_SESSIONS,
-        cookie=COOKIE_MARK,
-        priority=SESSION_PRIORITY,
-        idle_timeout=idle_timeout,
-        flags=wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0,
-        match=match(session_match(0, inet_ntoa(virtual_address), port)),
-        instructions=apply_actions(actions),
-    )
-    return template_of(shared)

@@ -18,6 +18,7 @@ from typing import Callable, Optional
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables import rule_messages
 from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.session_rule import session_removal
 from ryu_haslb.openflow.overload import meters
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
@@ -42,7 +43,7 @@ class Retirement:
         transport.handler = self._on_message
         self._layout = layout
         if layout.has_sessions:
-            self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)
+            self._transactions.submit(session_removal, self._on_sessions_removed)
         else:
             self._on_sessions_removed(None)
 

@@ -21,7 +21,7 @@ from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
 from ryu_haslb.openflow.delivery.backoff import Backoff
 from ryu_haslb.openflow.delivery.transactions import Transactions
 from ryu_haslb.openflow.flow_tables.pipeline import Table
-from ryu_haslb.openflow.flow_tables.rule_messages import session_slice_removal
+from ryu_haslb.openflow.flow_tables.session_rule import session_slice_removal
 from ryu_haslb.openflow.wire import wire
 
 LOG = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
-from ryu_haslb.openflow.flow_tables.pipeline import chassis_address, session_rewrites
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions, session_rewrites
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import RealServer

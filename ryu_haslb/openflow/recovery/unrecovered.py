@@ -20,7 +20,7 @@ from typing import Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.delivery.table_output import TableOutput
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.forwarding import Forward
 from ryu_haslb.openflow.recovery.recovery import Recovery, Status

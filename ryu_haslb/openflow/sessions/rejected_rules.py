@@ -22,7 +22,7 @@ from itertools import islice
 
 from ryu_haslb.openflow.delivery.backoff import MAX_RETRY_INTERVAL, Backoff
 from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.sessions.rule_room import RuleRoom

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, NamedTuple, TypeVar
 
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
 from ryu_haslb.slb.session import Session
 
 _T = TypeVar("_T")

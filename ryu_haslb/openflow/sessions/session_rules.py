@@ -1,6 +1,6 @@
 """The session rules of one switch: one rule per session, installed in bundles after the sessions' first requests.
 
-What such a rule matches and rewrites is in :mod:`..flow_tables.pipeline` (``session_match``, ``session_rewrites``).
+What such a rule matches and rewrites is in :mod:`..flow_tables.session_rule`.
 
 A session's first request does not wait for the rule: a packet-out forwards it. Rules are collected and sent every few
 milliseconds. When many sessions begin at once, a switch can keep up with bundles but not with single flow-mods::
@@ -34,7 +34,7 @@ from typing import Final, Optional
 
 from ryu_haslb.openflow.delivery.table_output import TableOutput
 from ryu_haslb.openflow.delivery.transactions import Transactions
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule, session_additions
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule, session_additions
 from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
 from ryu_haslb.openflow.sessions.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
 from ryu_haslb.openflow.sessions.rule_bundle import MAX_BUNDLE_RULES, Install, RuleBundle

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Callable, Final, Optional
 
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.reinstallation import MAX_SESSIONS_PER_STEP
 from ryu_haslb.openflow.sessions.rejected_rules import RejectedRules

@@ -7,15 +7,7 @@ import re
 import pytest
 
 from ryu_haslb.openflow.flow_tables import pipeline
-from ryu_haslb.openflow.flow_tables.pipeline import (
-    PIPELINE,
-    SESSION_PRIORITY,
-    Action,
-    Purpose,
-    Rule,
-    Table,
-    session_match,
-)
+from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, SESSION_PRIORITY, Action, Purpose, Rule, Table
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 
@@ -51,8 +43,3 @@ def test_only_what_goes_to_the_controller_is_metered() -> None:
 def test_the_rule_of_a_client_precedes_the_rule_for_all_and_has_its_own_meter() -> None:
     common, own = Rule(Purpose.PUNT_REQUEST), Rule(Purpose.PUNT_REQUEST, {"ipv4_src": "10.1.1.101"}, client_meter=7)
     assert (own.priority, own.meter) == (common.priority + 1, 7)
-
-
-def test_a_session_rule_matches_its_tag_first() -> None:
-    """The tag is written into a packed match at a fixed place (rule_messages.py)."""
-    assert next(iter(session_match(0, "10.1.1.10"))) == "eth_src"

@@ -15,21 +15,10 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.doubt.copied_replies import copying_rules
 from ryu_haslb.openflow.flow_tables import rule_messages
-from ryu_haslb.openflow.flow_tables.pipeline import (
-    FIRST_METER,
-    REPLY_PURPOSES,
-    SESSION_PRIORITY,
-    Action,
-    Purpose,
-    Rule,
-    Table,
-    session_match,
-    session_rewrites,
-)
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, REPLY_PURPOSES, Action, Purpose, Rule
+from ryu_haslb.openflow.flow_tables.session_rule import session_removal
 from ryu_haslb.openflow.flow_tables.standing_rules import client_rules, standing_rules
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS, UNKEYED
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -148,47 +137,8 @@ def test_the_rules_of_a_client_are_added_with_its_meter() -> None:
 
 def test_only_what_bears_our_mark_is_removed_and_the_rule_that_switches_other_traffic_stays() -> None:
     """OpenFlow 1.3.5, section 5.4: what no rule matches is dropped, unless there is a table-miss rule."""
-    assert rule_messages.session_removal(XID) == [deletion(0x51B7, 0xFFFF, table=1)]
+    assert session_removal(XID) == [deletion(0x51B7, 0xFFFF, table=1)]
     assert rule_messages.standing_removal(XID) == list(removals())
-
-
-def delivery(real: RealServer, nat_server: bool, vlan: Any) -> bytes:
-    rewrites = session_rewrites(b"\x02\x51\xb7\0\0\1", "02:00:00:00:00:51", real if nat_server else None)
-    return rule_messages.delivery_actions(rewrites, 3, vlan)
-
-
-@pytest.mark.parametrize("vlan", [None, 15])
-@pytest.mark.parametrize("port", [None, 435])
-@pytest.mark.parametrize("nat_server", [False, True])
-@pytest.mark.parametrize("command", [wire.OFPFC_ADD, wire.OFPFC_DELETE_STRICT])
-def test_session_rule(command: int, nat_server: bool, port: Any, vlan: Any) -> None:
-    """Dispatched mode rewrites the Ethernet addresses, direct mode also the destination."""
-    actions = [
-        parser.OFPActionSetField(eth_src="02:51:b7:00:00:01"),
-        parser.OFPActionSetField(eth_dst="02:00:00:00:00:51"),
-    ]
-    if nat_server:
-        actions.append(parser.OFPActionSetField(ipv4_dst="10.1.1.51"))
-        actions += [parser.OFPActionSetField(udp_dst=port)] if port else []
-    if vlan:
-        actions += [parser.OFPActionPushVlan(0x8100), parser.OFPActionSetField(vlan_vid=0x1000 | vlan)]
-    actions.append(parser.OFPActionOutput(3, ofproto_v1_3.OFPCML_NO_BUFFER))
-    expected = parser.OFPFlowMod(
-        DATAPATH,
-        cookie=0xEADAF5D49D3751B7,
-        table_id=Table.SESSIONS,
-        command=command,
-        idle_timeout=300,
-        flags=ofproto_v1_3.OFPFF_SEND_FLOW_REM,
-        priority=SESSION_PRIORITY,
-        out_port=ofproto_v1_3.OFPP_ANY,
-        out_group=ofproto_v1_3.OFPG_ANY,
-        match=parser.OFPMatch(**session_match("ea:da:f5:d4:9d:37", "10.1.1.10")),
-        instructions=[parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions)],
-    )
-    real = RealServer(IPv4Address("10.1.1.51"), port=port)
-    rule = SessionRule(0xEADAF5D49D37, VIRTUAL, 434, 300, delivery(real, nat_server, vlan))
-    assert rule.flow_mod(XID, command) == packed(expected)
 
 
 def test_rules_meters_and_transactions_need_no_engine() -> None:

@@ -11,7 +11,7 @@ from farm_builder import Bench
 
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
 from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
-from ryu_haslb.openflow.flow_tables.rule_messages import SessionRule
+from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.wire import wire

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, monitor_notice, table_stats_reply
 
 from ryu_haslb.openflow.flow_tables.key_rules import key_rules
-from ryu_haslb.openflow.flow_tables.pipeline import (
-    SESSION_PRIORITY,
-    Purpose,
-    Table,
-    chassis_address,
-    session_match,
-    session_rewrites,
-)
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import SESSION_PRIORITY, Purpose, Table, chassis_address
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions, session_match, session_rewrites
 from ryu_haslb.openflow.recovery.follower import (
     LAG_INTERVAL,
     PACE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions
 from ryu_haslb.openflow.recovery.session_view import without_chassis
 
 REWRITES = {"eth_src": "02:51:b7:00:00:01", "eth_dst": "06:00:00:00:00:01", "ipv4_dst": "10.1.1.51"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recovery_bench import MACS, TO_A, TO_B, XID, Restarted, reply, tag
 
-from ryu_haslb.openflow.flow_tables.pipeline import chassis_address, session_rewrites
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions, session_rewrites
 from ryu_haslb.openflow.recovery.recovery import Status
 from ryu_haslb.openflow.recovery.rule_reading import REPLY_TIMEOUT
 

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 from recovery_bench import MACS, TO_A, TO_B, Restarted
 
-from ryu_haslb.openflow.flow_tables.pipeline import chassis_address, session_rewrites
-from ryu_haslb.openflow.flow_tables.rule_messages import delivery_actions
+from ryu_haslb.openflow.flow_tables.pipeline import chassis_address
+from ryu_haslb.openflow.flow_tables.session_rule import delivery_actions, session_rewrites
 from ryu_haslb.slb import recovery_room
 from ryu_haslb.slb.drop_reason import DropReason
 
