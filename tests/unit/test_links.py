@@ -22,6 +22,8 @@ NAMED_FILE = re.compile(
 NAMED_MODULE = re.compile(r"(?<![\w/.])(?:haslb_lab|benchmarks)(?:\.\w+)+")
 #: A file below a folder of the product or the lab, such as ``slb/real.py`` in CONTRIBUTING.md.
 SHORT_FILE = re.compile(r"(?<![\w/.-])(?:[a-z_]+/)+[a-z_]+\.py\b")
+#: A file and the names in it that matter, such as ``slb/health.py`` (``HEALTH_TRANSITIONS``).
+FILE_WITH_NAMES = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.py)` \(([^)]*)\)")
 FOLDERS = [
     ROOT / name
     for name in ("", "ryu_haslb", "ryu_haslb/configuration", "ryu_haslb/openflow", "mininet", "mininet/haslb_lab")
@@ -65,6 +67,14 @@ def test_every_file_and_module_that_a_document_names_exists(document: Path) -> N
         assert any(each.exists() for each in (*places, *files)), module
     for path in SHORT_FILE.findall(text):
         assert any((folder / path).exists() for folder in FOLDERS), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_name_in_brackets_behind_a_file_is_in_that_file(document: Path) -> None:
+    for path, text in FILE_WITH_NAMES.findall(document.read_text()):
+        source = next(folder / path for folder in FOLDERS if (folder / path).exists()).read_text()
+        for each in re.findall(r"`(\w+)`", text):
+            assert re.search(rf"\b{each}\b", source), f"{path}: {each}"
 
 
 def test_every_term_of_the_glossary_is_explained_once_in_alphabetical_order() -> None:

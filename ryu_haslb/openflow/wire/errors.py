@@ -1,4 +1,4 @@
-"""The errors of this room: what a peer of the OpenFlow port does that it must not."""
+"""What a peer of the OpenFlow port does that it must not, as exceptions. OFPT_ERROR messages are in ``wire.py``."""
 
 from __future__ import annotations
 
