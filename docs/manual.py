@@ -21,7 +21,7 @@ PAGES: Mapping[str, tuple[str, Callable[[], argparse.ArgumentParser]]] = {
     "haslb": ("operate a balancer of Mobile IP home agents", PARSERS[""]),
     "haslb run": ("start a balancer", PARSERS["run"]),
     "haslb check": ("check a configuration file", PARSERS["check"]),
-    "haslb switch-test": ("try and measure what a switch is able to do", PARSERS["switch-test"]),
+    "haslb switch-test": ("test which features a switch has, and how fast it is", PARSERS["switch-test"]),
     "haslb cluster": ("make the files of a cluster's database servers", PARSERS["cluster"]),
     "haslb completion": ("print the completion of a shell", PARSERS["completion"]),
     "haslb-dfp-agent": ("report the weight of a home agent", agent_parser),

@@ -82,7 +82,7 @@ REAL = Mode(
         Command(
             "{drain [move] | no drain [move]}",
             actions.drain,
-            "No new sessions; those that it has end as they do, or move with their next request",
+            "Accept no new sessions; existing ones stay until they end, with 'move' until their next request",
         ),
         Command(
             f"location MAC PORT<1-{MAX_PORT_NUMBER}> [vlan VLAN<1-4094>] [datapath DATAPATH]",
@@ -113,7 +113,7 @@ FARM = Mode(
             actions.predictor,
             "Load-balancing algorithm (default roundrobin)",
         ),
-        Command("probe NAME", probe_actions.farm_probe, "Probe that asks each real whether it lives"),
+        Command("probe NAME", probe_actions.farm_probe, "Probe that checks the health of each real"),
         Command("no probe [NAME]", probe_actions.no_farm_probe, "Remove a probe from the farm"),
         Command("real ADDRESS [PORT<1-65535>]", actions.real, "Real server: a home agent", REAL),
         Command("no real ADDRESS [PORT<1-65535>]", actions.no_real, "Remove a real server"),
@@ -127,17 +127,17 @@ _COMMON_OF_PROBES = (
     Command(
         "{interval SECONDS<1-65535> | no interval [SECONDS<1-65535>]}",
         probe_actions.interval,
-        f"Seconds between two questions to a real (default: {_probe_defaults(0)})",
+        f"Seconds between two probes of a real (default: {_probe_defaults(0)})",
     ),
     Command(
         "{faildetect COUNT<1-255> | no faildetect [COUNT<1-255>]}",
         probe_actions.faildetect,
-        f"Questions in a row without an answer before the real fails (default: {_probe_defaults(1)})",
+        f"Consecutive unanswered probes before the real fails (default: {_probe_defaults(1)})",
     ),
     Command(
         "{source ADDRESS | no source [ADDRESS]}",
         probe_actions.source,
-        "Address of the balancer alone that the questions come from (default: in direct mode the virtual address)",
+        "Source address of the probes, that no other machine has (default: in direct mode the virtual address)",
     ),
 )
 
@@ -154,7 +154,7 @@ IPMOBILE_PROBE = Mode(
         Command(
             "{nai NAI | no nai [NAI]}",
             probe_actions.nai,
-            f"NAI that is asked for, of a mobile without bindings (default {PROBE_NAI})",
+            f"NAI in the probes, that no mobile has (default {PROBE_NAI})",
         ),
         *_LEAVE,
     ),
@@ -198,7 +198,7 @@ VIRTUAL_SERVER = Mode(
         Command(
             "{client vlan VLANS | no client vlan [VLANS]}",
             actions.vserver_vlans,
-            "VLANs of the clients: it is served in these (default: those of the client networks, else every VLAN)",
+            "VLANs in which it is served (default: those of the client networks, else every VLAN)",
         ),
         Command("[no] inservice", actions.vserver_in_service, "Place the virtual server in service"),
         *unimplemented.VIRTUAL_SERVER_COMMANDS,
@@ -263,11 +263,13 @@ GLOBAL = Mode(
         Command("no ip slb serverfarm NAME", actions.no_serverfarm, "Remove a server farm"),
         Command("ip slb vserver NAME", actions.vserver, "Virtual server", VIRTUAL_SERVER),
         Command("no ip slb vserver NAME", actions.no_vserver, "Remove a virtual server"),
-        Command("ip slb probe NAME ping", probe_actions.probe, "Probe by ICMP echo: the host lives", PING_PROBE),
+        Command(
+            "ip slb probe NAME ping", probe_actions.probe, "Probe by ICMP echo: shows that the host is up", PING_PROBE
+        ),
         Command(
             "ip slb probe NAME ipmobile",
             probe_actions.probe,
-            "Probe by a registration request that no home agent accepts: the home agent process lives",
+            "Probe by a Registration Request that no home agent accepts: shows that the home agent process is up",
             IPMOBILE_PROBE,
         ),
         Command(
@@ -334,7 +336,7 @@ GLOBAL = Mode(
     ),
     {
         "ip": "Server load balancing and static routes",
-        "probe": "Questions to real servers, whether they live",
+        "probe": "Probes: health checks of real servers",
         "custom": "Not implemented",
         "dns": "Not implemented",
         "http": "Not implemented",
@@ -353,7 +355,7 @@ GLOBAL = Mode(
         "NUMBER": "Number of the access list",
         "DATAPATH": "Datapath id of the switch: 16 hexadecimal digits, or a decimal number",
         "address": "Addresses of the other end",
-        "switching": "How the switch forwards what does not concern the balancer (default: found out)",
+        "switching": "How the switch forwards what does not concern the balancer (default: detected)",
         "max-rules": "Limit of session rules on the switch (default: what it reports or accepts)",
         "RULES": "Number of session rules",
         "normal": "By itself (port NORMAL)",
