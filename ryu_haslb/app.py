@@ -340,4 +340,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         while not hand_over.is_over(time.monotonic()):
             eventlet.sleep(TICK_INTERVAL)
         if self.member.is_leading:
-            LOG.warning("cluster: no other member has taken over within %g s", HAND_OVER_TIMEOUT)
+            LOG.warning(
+                "cluster: no other member has taken over within %g s; exiting, and no switch is served until one does",
+                HAND_OVER_TIMEOUT,
+            )

@@ -117,7 +117,7 @@ class Database:
         elif now >= self._must_synchronize_by:
             self._must_synchronize_by = None
             LOG.warning(
-                "cluster: the database's server has sent no tables for %g s: it is overloaded; connecting anew",
+                "cluster: the database server has sent no tables for %g s and may be overloaded; reconnecting",
                 SYNCHRONIZATION_TIMEOUT,
             )
             self._idl.force_reconnect()

@@ -118,15 +118,15 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         try:
             return self._run()
         except RefusedUpdateError as error:
-            LOG.error("cluster: the database's server sends %s; connecting anew", error)
+            LOG.error("cluster: the database server has sent %s; reconnecting", error)
         except Exception as error:
-            failed = "a message of the database's server cannot be processed"
+            failed = "a message of the database server cannot be processed"
             if not self._session.is_connected():
                 # The ``ovs`` package opens the files for TLS then, and would try again at once.
                 self._session.reconnect.connect_failed(ovs.timeval.msec(), errno.EPROTO)
                 failed = "cannot connect to the database; check the files for TLS"
-            LOG.error("cluster: %s (%s: %s); connecting anew", failed, type(error).__name__, shown(error, _MAX_SHOWN))
-            LOG.debug("cluster: where it failed", exc_info=True)
+            LOG.error("cluster: %s (%s: %s); reconnecting", failed, type(error).__name__, shown(error, _MAX_SHOWN))
+            LOG.debug("cluster: traceback of the failure", exc_info=True)
         finally:
             self.is_running = False
         self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew
@@ -164,7 +164,7 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         self._refusals = self._refusals + 1 if transaction._status == Transaction.TRY_AGAIN else 0
         if self._refusals > MAX_UNEXPLAINED_REFUSALS:
             self._refusals = 0
-            raise RefusedUpdateError("other values than its transactions meet")
+            raise RefusedUpdateError("a copy of the tables that differs from its database: it refuses all transactions")
         return is_known
 
     def _check_rows(self) -> None:

@@ -172,7 +172,7 @@ class Member:
         try:
             self.shared.step(now)
         except Exception:  # what members share must not end the process that serves the switches
-            LOG.exception("cluster: a step of what members share failed; continuing")
+            LOG.exception("cluster: sharing state with the other members failed; continuing")
 
     def resign(self, reason: SwitchoverReason) -> bool:
         """Let another member lead. This one goes on until it does. False when this member does not lead.

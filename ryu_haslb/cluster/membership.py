@@ -92,7 +92,9 @@ class Membership:
         others = [each.switches for each in member.members.present(now) if each.name != member.name]
         is_silent = any(each.is_connected and not each.answers(now) for each in self._fleet.switches.values())
         if self._reach.must_resign(reached, max(others, default=0), now, is_silent):
-            LOG.warning("cluster: %s reaches %d switches, and another member reaches more", member.name, reached)
+            LOG.warning(
+                "cluster: %s reaches %d switches, and another member reaches more; it resigns", member.name, reached
+            )
             member.resign(SwitchoverReason.REACHES_FEWER_SWITCHES)
         return reached
 

@@ -78,7 +78,10 @@ class Publisher:
             try:
                 self._publish(publication, database, now)
             except Exception:
-                LOG.exception("cluster: the rows of the table %s cannot be made; continuing", publication.kind.table)
+                LOG.exception(
+                    "cluster: the rows of the table %s cannot be made; trying again in %g s",
+                    *(publication.kind.table, RETRY_INTERVAL),
+                )
                 publication.is_due, publication.next_at = True, now + RETRY_INTERVAL
 
     def _publish(self, publication: Publication, database: SharedDatabase, now: float) -> None:

@@ -83,7 +83,9 @@ class SharedState:
         try:
             publication.on_rows(database.rows(publication.kind).values())
         except Exception:  # the rows of other tables must be handed on: without a configuration no member leads
-            LOG.exception("cluster: the rows of the table %s were not taken over", publication.kind.table)
+            LOG.exception(
+                "cluster: the rows of the table %s cannot be applied; ignored until they change", publication.kind.table
+            )
 
     @property
     def _publications(self) -> list[Publication]:
@@ -137,7 +139,7 @@ class SharedState:
         if not self._is_silence_logged:
             self._is_silence_logged = True
             LOG.warning(
-                "cluster: the database's server has sent no tables for %g s: it is overloaded; connecting anew",
+                "cluster: the database server has sent no tables for %g s and may be overloaded; reconnecting",
                 SYNCHRONIZATION_TIMEOUT,
             )
         database.reconnect()

@@ -50,10 +50,10 @@ def roll_back(application: Application) -> None:
     except (NotArmedError, RollingBackError):  # an operator was first
         return
     except (ConfigurationError, UndecidedError) as error:
-        LOG.error("rollback: it failed, and is tried again in %g s: %s", RETRY_INTERVAL, error)
+        LOG.error("rollback: failed, next attempt in %g s: %s", RETRY_INTERVAL, error)
         return
     _log_notes("rollback", change)
-    LOG.warning("rollback: the configuration before is in force again, %d changes", len(change.changes))
+    LOG.warning("rollback: the previous configuration is in force again (%d lines changed)", len(change.changes))
 
 
 def _log_notes(source: str, change: Change) -> None:

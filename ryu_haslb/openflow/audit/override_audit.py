@@ -282,8 +282,8 @@ class OverrideAudit:
         self._overridden.example = str(found[0]) if found else ""
         if not self._reported.issuperset(found):
             LOG.warning(
-                "Switch %016x: %d rules of another controller or operator override ours (%s); they stay, since they "
-                "are not ours",
+                "Switch %016x: %d rules of another controller or operator override ours (%s); packets that they match "
+                "bypass the balancer. The balancer leaves them in place: remove them, or lower their priority",
                 *(self._datapath_id, len(found), found[0]),
             )
         elif self._reported and not found and not self._large:

@@ -66,7 +66,7 @@ class SelfDescription:
             is_last = not has_more(message)
             read(self, message)
         except MalformedMessage as error:
-            LOG.warning("Switch %016x: malformed description (%s); ignored", self._datapath_id, error)
+            LOG.warning("Switch %016x: malformed description or features reply (%s); ignored", self._datapath_id, error)
             del self._readers[xid]
             return True
         if is_last:

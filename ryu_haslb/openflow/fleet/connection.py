@@ -168,7 +168,7 @@ class Connection:
     def on_forgotten(self) -> None:
         """The switch, or a relay before it, has restarted behind this connection: rules and replies may be lost."""
         LOG.warning(
-            "Switch %016x has forgotten which balancer is master; closing the connection, to begin anew",
+            "Switch %016x has forgotten which balancer is master; closing the connection, so that it connects again",
             self.transport.id,
         )
         self.transport.close()

@@ -64,7 +64,10 @@ class Retirement:
         if error is None:
             LOG.info("Switch %016x: our rules are removed; it is not served", self._transport.id)
         else:
-            LOG.error("Switch %016x rejected the removal of our rules (%s)", self._transport.id, error)
+            LOG.error(
+                "Switch %016x rejected the removal of our rules (%s); remove them by hand, see docs/flows.md",
+                *(self._transport.id, error),
+            )
         self._conclude(self._transport.id, error is None)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:

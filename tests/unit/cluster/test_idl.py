@@ -111,8 +111,8 @@ def test_a_message_that_cannot_be_processed_does_not_end_the_process(
     assert reconnected == [True]
     assert not any(character in "123456789abcdef" for character in server.idl.last_id), "all is read anew"
     (line,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
-    assert line.startswith("cluster: a message of the database's server cannot be processed (IndexError: ")
-    assert line.endswith("; connecting anew")
+    assert line.startswith("cluster: a message of the database server cannot be processed (IndexError: ")
+    assert line.endswith("; reconnecting")
     assert not any(record.exc_info for record in caplog.records if record.levelno >= logging.WARNING)
 
 
@@ -269,7 +269,7 @@ def test_an_integer_of_more_than_64_bits_ends_the_connection(generation: int, ca
             assert not server.reconnected
             server.receive_change({"generation": generation}, "Cluster")
         assert server.reconnected
-        assert "no valid value for column generation of the table Cluster; connecting anew" in caplog.text
+        assert "no valid value for column generation of the table Cluster; reconnecting" in caplog.text
         caplog.clear()
 
 
@@ -299,7 +299,7 @@ def test_a_value_that_the_schema_does_not_allow_ends_the_connection(
     server.receive_row({"port": port})
     assert server.reconnected
     assert server.rows == 0
-    assert "no valid value for column port of the table Neighbour; connecting anew" in caplog.text
+    assert "no valid value for column port of the table Neighbour; reconnecting" in caplog.text
 
 
 def test_a_change_that_the_schema_does_not_allow_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
@@ -307,7 +307,7 @@ def test_a_change_that_the_schema_does_not_allow_ends_the_connection(caplog: pyt
     server.receive_row({"port": 1})
     server.receive_change({"port": 0})
     assert server.reconnected
-    assert "no valid value for column port of the table Neighbour; connecting anew" in caplog.text
+    assert "no valid value for column port of the table Neighbour; reconnecting" in caplog.text
 
 
 #: What a ``wait`` that does not find the values of the copy makes of a transaction (RFC 7047, section 5.2.6).
@@ -324,7 +324,7 @@ def test_a_copy_that_transactions_show_to_be_wrong_is_read_anew(caplog: pytest.L
     server.receive_reply(REFUSED)
     assert server.reconnected
     assert not any(character in "123456789abcdef" for character in server.idl.last_id), "all is read anew"
-    assert "other values than its transactions meet; connecting anew" in caplog.text
+    assert "differs from its database: it refuses all transactions; reconnecting" in caplog.text
 
 
 def test_transactions_that_others_precede_now_and_then_are_no_reason_to_read_the_copy_anew() -> None:

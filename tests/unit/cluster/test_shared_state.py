@@ -31,7 +31,7 @@ def test_a_table_that_cannot_be_taken_over_keeps_no_other_from_it(caplog: pytest
     state._database = database
     state.step(1.0)
     assert len(seen) == 1
-    assert "the rows of the table First were not taken over" in caplog.text
+    assert "the rows of the table First cannot be applied" in caplog.text
 
 
 def test_a_table_that_an_older_database_lacks_is_said_once_and_cannot_be_changed(

@@ -87,7 +87,7 @@ def test_a_roll_back_that_fails_is_tried_again(
     with monkeypatch.context() as context:
         context.setattr(time, "monotonic", lambda: 5000.0)
         reloading.roll_back(application)
-    assert "it failed, and is tried again" in caplog.text
+    assert "rollback: failed, next attempt in" in caplog.text
     assert not application.rollback.is_due(5000.0)
     assert application.rollback.is_due(5000.0 + RETRY_INTERVAL)
 
