@@ -37,7 +37,7 @@ No member commits a generation above :data:`MAX_COMMITTED_GENERATION`. If the da
 next commit replaces it. It is sent to no switch, which would reject the generations of all members from then on.
 
 When the Raft leader changes, or the database was made anew, all members connect again, and the lock is free. Standbys
-leave it to the leader for :data:`LEADERS_ADVANCE`. Meanwhile each of them asks for the lock at short intervals, and
+leave it to the leader for :data:`LOCK_GRACE_INTERVAL`. Meanwhile each of them asks for the lock at short intervals, and
 gives it back at once, until another client has held it for :data:`LOCK_TRIAL_INTERVAL`. That client is the leader: if
 its connection ends, they need not wait. A member that has just been started and finds its own name as that of the
 leader need not wait either, since it was the leader itself. If it finds its name later, another member has the same
@@ -53,8 +53,8 @@ from typing import NamedTuple, Optional, Union
 #: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
 RESIGNATION_INTERVAL = 10.0
 #: Seconds for which a member that has just connected leaves the lock to the leader. And seconds between two requests
-#: for the lock that show whether the leader holds it by now; other members that ask hold it for some milliseconds.
-LEADERS_ADVANCE, LOCK_TRIAL_INTERVAL = 1.0, 0.1
+#: for the lock, which show whether the leader holds it again; other members that ask hold it for some milliseconds.
+LOCK_GRACE_INTERVAL, LOCK_TRIAL_INTERVAL = 1.0, 0.1
 #: Seconds from a claim until the next.
 CLAIM_INTERVAL = 0.2
 #: Claims because of a generation at a switch that may follow each other at once, and seconds until a further one may.
@@ -270,7 +270,7 @@ class Election:
         knows_leader = self._has_seen_leader or self._newest_at_switch > 0
         if self.is_leading or self._was_leader_before or not knows_leader or self._is_leader_back:
             return False
-        return self._connected_at is None or now < self._connected_at + LEADERS_ADVANCE
+        return self._connected_at is None or now < self._connected_at + LOCK_GRACE_INTERVAL
 
     def _is_succeeded(self) -> bool:
         """Whether the database shows another leader: one with a newer generation, or with the same one."""

@@ -1,4 +1,4 @@
-"""Connects to the cluster's database: an IDL of the ``ovs`` package, with what that lacks."""
+"""Connects to the cluster's database: an IDL of the ``ovs`` package, extended by what it lacks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LOG = logging.getLogger(__name__)
 PROBE_INTERVAL = 1.0
 #: Seconds between two attempts to connect to a server, at the most.
 MAX_RECONNECT_INTERVAL = 1.0
-#: Seconds for which a Raft leader must have had a shorter log than the one before it until that counts as restored. One
-#: that no longer leads does not know that for a second or two.
+#: Seconds for which a Raft leader must have had a shorter log than the one before it, before the database counts as
+#: restored. A server that no longer leads does not know that for a second or two.
 RESTORED_TIMEOUT = 10.0
 #: Seconds for which a server may leave the request for the tables unanswered.
 SYNCHRONIZATION_TIMEOUT = 5.0
-#: Transactions in a row that may meet other values at the server than it has sent. Members that write one row at the
-#: same time meet some.
+#: Transactions in a row that the server may refuse because its values are not those of the copy. Some are refused when
+#: members write one row at the same time.
 MAX_UNEXPLAINED_REFUSALS = 5
 #: Rows of an update that are applied between two turns of other green threads: some 3 ms.
 ROWS_AT_ONCE = 50
@@ -58,12 +58,12 @@ class RefusedUpdateError(HaslbError):
 class FollowingIdl(Idl):  # type: ignore[misc]
     """An IDL that follows its database also when that was made anew, or restored, or has an older schema.
 
-    The ``ovs`` package takes a server whose log is shorter than it was for one with stale data, and would avoid the
-    servers of such a database for ever. A new database is another Raft cluster, with an id of its own. One whose files
-    were replaced by older ones has the same id, and its Raft leader has the shorter log for long.
+    The ``ovs`` package avoids a server whose log has become shorter, since its data may be stale. It would avoid the
+    servers of such a database for ever. A new database is another Raft cluster, with an id of its own. A database whose
+    files were replaced by older ones has the same id, and its Raft leader keeps the shorter log.
 
-    No server says that a copy differs from the database. Each transaction that relies on it is refused then, so all
-    tables are read anew after some of those.
+    No server reports that a copy differs from its database. It refuses each transaction that relies on the copy, so all
+    tables are read anew after some refusals in a row.
 
     An update of many rows is applied in slices, between which other green threads run. They may see a part of it while
     ``is_running``, and must not write then. What comes with fewer rows is seen as a whole.
@@ -95,14 +95,14 @@ class FollowingIdl(Idl):  # type: ignore[misc]
             self.tables = every
 
     def _server_schema(self) -> Optional[Any]:
-        """The tables of the server's schema; None if it does not say them, or says too much."""
+        """The tables of the server's schema; None if the server does not send it, or if it is too large."""
         for row in self._server_rows():
             if row.name == self._db.name and row.schema and len(row.schema[0]) <= MAX_SCHEMA_SIZE:
                 return json.loads(row.schema[0])["tables"]
         return None
 
     def _server_rows(self) -> Iterable[Any]:
-        """What the server says of each of its databases."""
+        """The server's own table of its databases."""
         servers = (self.server_tables or {}).get("Database")
         return () if servers is None else servers.rows.values()
 

@@ -204,10 +204,10 @@ class ControlServer:
         if time.monotonic() - since >= STALLED_TIMEOUT:
             return self._end_command(stalled)
         held = Counter(self._running.values())
-        greediest = max(held, key=lambda each: held[each])
-        if held[greediest] <= held[process] + 1:
+        busiest = max(held, key=lambda each: held[each])
+        if held[busiest] <= held[process] + 1:
             return False
-        return self._end_command(next(client for client, each in self._running.items() if each == greediest))
+        return self._end_command(next(client for client, each in self._running.items() if each == busiest))
 
     def _end_command(self, client: Any) -> bool:
         self._running.pop(client, None)

@@ -45,7 +45,7 @@ class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
     ``fleet`` are all switches of this balancer by their datapath ids. ``on_taken_over`` is called when the sessions
-    that this balancer has followed are to be recovered. ``home`` is the IP address of its first connection.
+    that this balancer has followed are to be recovered. ``first_address`` is the IP address of its first connection.
     ``has_keys`` says whether the keys of tags that it stores are known (:mod:`.tag_key_reading`). ``arp_metered``
     counts the ARP requests for virtual addresses that its meter has dropped.
 
@@ -62,7 +62,7 @@ class Switch:
         self.leadership: Optional[Leadership] = None
         self.follower: Optional[Follower] = None
         self.generation: Optional[int] = None
-        self.home: Optional[str] = None
+        self.first_address: Optional[str] = None
         self.fleet: Mapping[int, Switch] = {}
         self.on_taken_over: Callable[[], None] = lambda: None
         self.arp_metered = 0
@@ -106,7 +106,7 @@ class Switch:
         self.path.configure(configuration)
 
     def set_layout(self, layout: Layout) -> None:
-        """How the switch forwards traffic that is not ours, and which tables it has. It forgets what it has learned."""
+        """Use another layout: other tables, or another way to forward what is not ours. Learned addresses are lost."""
         self.layout = self.adjacencies.discovery.layout = self.questions.layout = layout
         self.questions.forget_rules()
         self.rules.waiting_rules.is_supported = layout.has_sessions
@@ -202,7 +202,7 @@ class Switch:
         self._balancer.ending.forget(
             self.datapath_id,
             now,
-            lambda sessions: set().union(*(each.on_way_among(sessions) for each in served)),
+            lambda sessions: set().union(*(each.awaiting_rule_among(sessions) for each in served)),
             lambda sessions: self._remember(sessions, now),
         )
         self.has_keys = False
@@ -230,8 +230,9 @@ class Switch:
         self.recall_ignores_normal(followed.ignores_normal)
 
     def recall_ignores_normal(self, description: Optional[int]) -> None:
-        """Use what an earlier run has seen: a switch with this digest of its description ignores NORMAL (None: it has
-        seen no such switch). What this run has seen itself is newer, and stays.
+        """Take over from an earlier run that the switch ignores NORMAL, unless this run has seen what it does.
+
+        ``description`` is the digest of the description that the switch had then; None if no earlier run has seen that.
         """
         if description is not None and self.normal_seen is None:
             self.normal_seen = NormalSeen(description, forwards=False)

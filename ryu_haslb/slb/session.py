@@ -101,13 +101,13 @@ class SessionQueue(Counted):
 class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
-    ``last_request`` is when its last request came, and restarts the idle time. ``last_attempt`` is when the last one
-    came that was no premature repetition. ``client``, ``client_port`` and ``identification`` are those
-    of the last one that was no late copy either. ``retries`` counts the requests since the session
-    came to this real server that repeat an unanswered one, and ``waited`` is the time in seconds before the last
-    retransmission of the current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has
-    confirmed the session's flow; None while no switch has. ``unconfirmed_in`` is None once the mobile has shown that it
-    exists (:mod:`.session_limit`). ``is_live`` is True as long as the session table holds the session.
+    ``last_request`` is the time of its last request, which restarts the idle time. ``last_attempt`` is the time of the
+    last one that was no premature repetition. ``client``, ``client_port`` and ``identification`` are of the last one
+    that was neither a premature repetition nor a late copy. ``retries`` counts the requests that repeat an unanswered
+    one, since the session came to this real server. ``waited`` is the time in seconds before the last retransmission of
+    the current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has confirmed the session's
+    rule; None while no switch has. ``unconfirmed_in`` is None once the mobile has shown that it exists
+    (:mod:`.session_limit`). ``is_live`` is True as long as the session table holds the session.
     """
 
     __slots__ = (
@@ -157,8 +157,10 @@ class Session:
 
         The balancer sees no replies, so it goes by the time since the last request. An attempt with retransmissions was
         abandoned if a further one follows soon enough for its ``lifetime`` (:func:`max_pause_of`). A mobile that uses
-        nonces retransmits its request unchanged. False: a premature repetition (RFC 5944 section 3.6.3), or a late
-        copy, by which no mobile shows that it exists. Otherwise the caller records the client as well.
+        nonces retransmits its request unchanged.
+
+        Returns False for a premature repetition (RFC 5944 section 3.6.3) and for a late copy: neither shows that the
+        mobile exists. Otherwise the caller records the client as well.
         """
         self.last_request = now
         waited = now - self.last_attempt
@@ -190,14 +192,14 @@ class Session:
 
     @property
     def is_recovered(self) -> bool:
-        """Whether the session was recovered from a flow, and its mobile is not known yet: none of its requests came."""
+        """Whether the session was recovered from a rule, and its mobile is not known yet: none of its requests came."""
         return self.identity[:1] == RECOVERED
 
     @property
     def has_requested(self) -> bool:
         """Whether a request has restarted its time. None has at first if it was recovered; a deregistration does not.
 
-        Until then its flow times out before the session, idle seconds after a packet that the balancer has not seen.
+        Until then its rule times out before the session, idle seconds after a packet that the balancer has not seen.
         """
         return self.last_attempt != NO_ATTEMPT
 
@@ -218,7 +220,7 @@ def max_pause_of(lifetime: int, names_home_agent: bool) -> float:
 
 
 class StaleRule(NamedTuple):
-    """A flow that leads where its session no longer is, and the switch that has to remove it."""
+    """A rule that leads where its session no longer is, and the switch that has to remove it."""
 
     datapath_id: int
     session: Session

@@ -154,12 +154,12 @@ class RuleCount:
         self._compare_at = self._compared_at + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
 
     def on_no_count(self, now: float) -> None:
-        """The number of rules has not come. From now on that of all in the table is asked for."""
+        """No number of rules has come. From now on that of all rules in the table is asked for."""
         self._can_select = False
         self._count_at = now + COUNT_INTERVAL
 
     def on_rejected(self) -> None:
-        """The switch does not tell this number of rules."""
+        """The switch rejects the request: do not ask it for this number again."""
         self._is_possible = self._selects
 
     def on_comparison(self) -> None:

@@ -93,7 +93,7 @@ class SessionRows:
             return
         self.was_found = True
         actions = self._actions_of(row)
-        if not self._rules.leads_elsewhere(session, actions):
+        if not self._rules.has_other_actions(session, actions):
             self._had_our_actions = True
         elif self._had_our_actions or not self._may_be_in_another_form(session, row):
             self._changed.append(session)

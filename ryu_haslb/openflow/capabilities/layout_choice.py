@@ -97,7 +97,7 @@ class NormalSeen(NamedTuple):
 
 
 class LayoutChoice:
-    """What is known for it.
+    """What is known of one switch, as far as its layout follows from it.
 
     ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
     out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata,
@@ -174,7 +174,7 @@ class LayoutChoice:
         is_default = self.configured is None and self.decision.source is SwitchingSource.DEFAULT
         return is_default and not is_of(self._description, FORWARDS_NORMAL)
 
-    def see(self, forwards: bool) -> NormalSeen:
+    def record_counters(self, forwards: bool) -> NormalSeen:
         """The counters of the ports show whether NORMAL forwards."""
         self.seen = NormalSeen(self._description.digest, forwards)
         return self.seen
@@ -182,7 +182,7 @@ class LayoutChoice:
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         switching = self.decision.switching
-        if self._may_be_normal(error) and switching is Switching.NORMAL and self.configured is None:
+        if self._may_reject_normal(error) and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
             return True
         if error.type == wire.OFPET_BAD_ACTION and switching is Switching.LEARN and not self.floods_by_ports:
@@ -191,8 +191,8 @@ class LayoutChoice:
         return self._on_other_rejected(error)
 
     def _on_other_rejected(self, error: wire.Error) -> bool:
-        """It was not for an action."""
-        if self._may_be_return(error) and self.returns_to_sessions:
+        """The rejection was not for an action. True when the switch may accept the rules of another layout."""
+        if self._may_reject_return(error) and self.returns_to_sessions:
             self.returns_to_sessions = False
         elif (error.type, error.code) == _BAD_FLAGS and self.has_flags:
             self.has_flags = False
@@ -204,24 +204,24 @@ class LayoutChoice:
             return False
         return True
 
-    def _may_be_normal(self, error: wire.Error) -> bool:
-        """Whether rules are rejected because of output to NORMAL, alone or behind one to CONTROLLER.
+    def _may_reject_normal(self, error: wire.Error) -> bool:
+        """Whether rules may be rejected because of output to NORMAL, alone or behind output to CONTROLLER.
 
-        Their other action is output to CONTROLLER, which is needed anyway. Some switches do not say what they reject.
+        Output to CONTROLLER cannot be the reason: no layout does without. Some switches do not say what they reject.
         """
         if error.type == wire.OFPET_BAD_ACTION:
             return True
         is_unspecific = (error.type, error.code) in _UNSPECIFIC
         return is_unspecific and not self.has_accepted and error.cookie in (*_PASSING_COOKIES, None)
 
-    def _may_be_return(self, error: wire.Error) -> bool:
-        """Whether rules are rejected because they match the ingress port CONTROLLER. Some errors do not say which."""
+    def _may_reject_return(self, error: wire.Error) -> bool:
+        """Whether rules may be rejected because they match the ingress port CONTROLLER. Some errors name no rule."""
         return error.type == wire.OFPET_BAD_MATCH and error.cookie in (*_RETURN_COOKIES, None)
 
     def rejects_metadata(self, error: wire.Error) -> bool:
-        """Whether the switch may reject the rule for everything else because it has metadata, as no other rule has.
+        """Whether the switch may reject the rule for everything else because it alone matches metadata.
 
-        Some errors do not say it: the switch has accepted output to NORMAL in other rules then.
+        An error that does not name the reason counts only if other rules with output to NORMAL were accepted.
         """
         is_unspecific = (error.type, error.code) in _UNSPECIFIC and self.has_accepted
         if error.type != wire.OFPET_BAD_MATCH and not is_unspecific:

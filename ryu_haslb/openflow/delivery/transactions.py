@@ -1,10 +1,12 @@
 """Groups of messages that a switch carries out and confirms: a bundle and a barrier.
 
-A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one:
-one that rejects the first bundle, or ignores it and so does not reply to its commit request. Once a switch has carried
-out a bundle, it gets bundles as long as it is connected.
-A barrier follows them: its reply ends the transaction, and an error before the reply makes it fail. Some hardware
-confirms first, and rejects when it writes its tables: errors count for :data:`LATE_REJECTION_TIMEOUT` after the reply.
+A bundle is carried out as a whole or not at all (ONF EXT-230). The first bundle shows whether the switch has bundles:
+without them, it rejects the bundle or does not reply to its commit request. Such a switch gets the messages one by one.
+A switch that has carried out a bundle gets bundles as long as it is connected.
+
+A barrier follows the messages. Its reply ends the transaction, and an error before the reply makes it fail. Some
+hardware confirms first, and rejects when it writes its tables: errors count for :data:`LATE_REJECTION_TIMEOUT` after
+the reply.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ LATE_REJECTION_TIMEOUT: Final = 5.0
 Builder = Callable[[int], list[bytes]]
 #: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
-#: Is called with an error that comes after the barrier reply. False: it is about all messages, and no other counts.
+#: Is called with an error that comes after the barrier reply. False: it concerns all messages; no further error counts.
 Revocation = Callable[[wire.Error], bool]
 #: Is called with the seconds that the switch took for a transaction.
 Measure = Callable[[float], None]
@@ -53,9 +55,9 @@ class Transactions:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._open: dict[int, _Transaction] = {}
-        #: The transactions that a barrier is in front of, by the transaction id of that barrier.
+        #: The transactions whose duration is measured, by the transaction id of the barrier in front of their messages.
         self._measured: dict[int, _Transaction] = {}
-        #: What confirmed transactions call for errors that come late, and when that has an end; the oldest first.
+        #: By transaction id: until when errors of a confirmed transaction count, and what they call; the oldest first.
         self._revocable: dict[int, tuple[float, Revocation]] = {}
         self.has_bundles: Optional[bool] = None
 
@@ -68,8 +70,8 @@ class Transactions:
     ) -> int:
         """Send the messages that ``build(xid)`` returns; ``conclude(error)`` is called once when they are confirmed.
 
-        ``measure(seconds)`` is called before it with the time that the switch took. A further barrier in front of the
-        messages shows when it began. ``revoke(error)`` is called for each error that comes after they are confirmed.
+        ``measure(seconds)`` is called first, with the time that the switch took; a further barrier in front of the
+        messages shows when it began. ``revoke(error)`` is called for each error that comes after the confirmation.
 
         Returns:
             The transaction id, which is also that of the barrier that follows the messages.
@@ -77,7 +79,7 @@ class Transactions:
         return self._send(_Transaction(build, conclude, measure, revoke))
 
     def on_barrier_reply(self, xid: int, now: float = 0.0) -> bool:
-        """Conclude a transaction; ``now`` is for those that are measured. False when the barrier belongs to none."""
+        """Conclude a transaction. ``now`` counts for those that are measured. False if the barrier belongs to none."""
         begun = self._measured.pop(xid, None)
         if begun is not None:
             begun.begun_at = now

@@ -374,7 +374,7 @@ class Fleet:
 
     def _new_switch(self, transport: SwitchChannel) -> Switch:
         switch = Switch(transport.id, self._configuration, self._balancer)
-        switch.home = transport.address[0]
+        switch.first_address = transport.address[0]
         switch.leadership, switch.fleet = self._leadership, self.switches
         switch.path.all_unrecovered, switch.on_taken_over = self._unrecovered, self._look_for_unrecovered
         self._preload(switch)
@@ -383,7 +383,7 @@ class Fleet:
     def _is_at_home(self, transport: SwitchChannel) -> bool:
         """Whether a connection comes from the host that its switch was first served from."""
         switch = self.switches.get(transport.id)
-        return switch is not None and switch.home == transport.address[0]
+        return switch is not None and switch.first_address == transport.address[0]
 
     def _transport_of(self, datapath_id: int) -> Optional[SwitchChannel]:
         connection = self._connections.get(datapath_id)

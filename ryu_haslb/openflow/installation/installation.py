@@ -74,7 +74,7 @@ class Installation:
         self._is_sent_known = False
         #: Whether its table-miss rule was rejected while the update itself was still being carried out.
         self._must_repeat_table_miss = False
-        #: Whether these are former ones, since the switch has rejected those of the configuration in force.
+        #: Whether it goes on with former rules, since it has rejected those of the configuration in force.
         self._has_gone_back = False
         self._has_earlier_rules = False
         self._installed_at = 0.0

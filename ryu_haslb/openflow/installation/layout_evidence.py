@@ -81,7 +81,7 @@ class LayoutEvidence:
 
     def _on_normal_seen(self, forwards: bool) -> None:
         """The counters of the switch's ports show whether it forwards what is output to NORMAL."""
-        self._switch.normal_seen = self.choice.see(forwards)
+        self._switch.normal_seen = self.choice.record_counters(forwards)
         self._switch.switching_source = self.choice.decision.source
         if not forwards:
             LOG.warning(

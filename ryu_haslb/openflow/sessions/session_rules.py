@@ -51,9 +51,9 @@ _ETH_DST: Final = wire.oxm_prefix("eth_dst")
 _MAC_LENGTH: Final = 6
 #: Bundles that the switch may have to confirm at the same time.
 MAX_OUTSTANDING_BUNDLES: Final = 2
-#: Bundles that are sent without waiting for confirmations when another member of the cluster is about to lead. So many
-#: rules wait only soon after a takeover.
-MAX_HURRIED_BUNDLES: Final = 20
+#: Bundles that are sent without waiting for confirmations when another member of the cluster is about to lead. More
+#: rules than these wait only soon after a takeover.
+MAX_UNPACED_BUNDLES: Final = 20
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server, if the switch forwards requests
 #: by it (:mod:`..delivery.table_output`): else it would time out while its session lives. Other rules stay until they
 #: are removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread
@@ -115,13 +115,13 @@ class SessionRules:
         """Whether additions wait because the flow table is full."""
         return self.waiting_rules.is_paused(self._now)
 
-    def on_way(self) -> Iterator[Session]:
-        """Sessions whose rule waits, was rejected, or is outstanding; some of them may have ended."""
+    def awaiting_rule(self) -> Iterator[Session]:
+        """Sessions whose rule waits, was rejected, or is outstanding; some of these sessions may have ended."""
         yield from self.waiting_rules.sessions()
         for bundle in self._outstanding + self.rejected.parts:
             yield from (session for session, _ in bundle.every_install())
 
-    def on_way_among(self, sessions: Iterable[Session]) -> set[Session]:
+    def awaiting_rule_among(self, sessions: Iterable[Session]) -> set[Session]:
         """Those among ``sessions`` whose rule waits, was rejected, or is outstanding."""
         bundles = self._outstanding + self.rejected.parts
         sent = {session for bundle in bundles for session, _ in bundle.every_install()}
@@ -134,7 +134,7 @@ class SessionRules:
         Sessions that have ended are not counted, unless very many rules wait: to check each would take too long.
         """
         count = self.waiting_rules.without_rule
-        return count if count > MAX_SESSIONS_PER_STEP else sum(session.is_live for session in self.on_way())
+        return count if count > MAX_SESSIONS_PER_STEP else sum(session.is_live for session in self.awaiting_rule())
 
     @property
     def installed(self) -> int:
@@ -190,7 +190,7 @@ class SessionRules:
                 self.install(session)
         return not by_timeout
 
-    def leads_elsewhere(self, session: Session, actions: bytes) -> bool:
+    def has_other_actions(self, session: Session, actions: bytes) -> bool:
         """Whether these actions differ from those that the rule of the session must have now."""
         return self._actions.get(session.real, actions) != actions
 
@@ -243,7 +243,7 @@ class SessionRules:
         """Send the rules that wait to be installed and for which there is room, however much is outstanding."""
         if self._transactions is None:
             return
-        for _ in range(MAX_HURRIED_BUNDLES):
+        for _ in range(MAX_UNPACED_BUNDLES):
             installs = self.waiting_rules.take_installs(MAX_BUNDLE_RULES, self._now)
             if not installs:
                 return
@@ -275,7 +275,8 @@ class SessionRules:
     def restore(self, rule: SessionRule) -> None:
         """Add again a rule that has timed out, and whose session is still to be recovered. It keeps its place.
 
-        It is sent at once: such rules are few, since only so many have time-outs, and their ends are spread over time.
+        It is sent at once. Such rules are few: at most :data:`MAX_SESSIONS_WITH_IDLE_TIMEOUT` have a time-out, and they
+        do not time out together.
         """
         if self._transactions is None or rule.tag in self._restoring:
             return
@@ -339,8 +340,8 @@ class SessionRules:
     def _on_installed(self, installs: list[Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent.
 
-        A rule whose deletion was sent after it is gone. If it counted as installed, the session's rule on another
-        switch would be removed as well.
+        If the deletion of a rule was sent after its addition, the rule is gone. If it counted as installed, the
+        session's rule on another switch would be removed as well.
         """
         actions_of, datapath_id = self._actions.get, self._datapath_id
         for session, actions in installs:

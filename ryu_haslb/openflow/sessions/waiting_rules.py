@@ -132,10 +132,10 @@ class WaitingRules:
 
     def _will_be_replaced(self, tag: int) -> bool:
         """Whether a rule with this tag waits to be installed, and takes the place of the one that is there."""
-        heir = self._sessions.by_tag(tag)
-        if heir is None or heir not in self.queue:
+        successor = self._sessions.by_tag(tag)
+        if successor is None or successor not in self.queue:
             return False
-        self.queue.add(heir, is_replaced=True)
+        self.queue.add(successor, is_replaced=True)
         return True
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:

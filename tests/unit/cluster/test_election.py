@@ -13,7 +13,7 @@ from ryu_haslb.cluster.election import (
     CLAIM_FOR_SWITCH_INTERVAL,
     CLAIM_INTERVAL,
     ELECTION_TRANSITIONS,
-    LEADERS_ADVANCE,
+    LOCK_GRACE_INTERVAL,
     LOCK_TRIAL_INTERVAL,
     MAX_CLAIMS_FOR_SWITCHES,
     MAX_COMMITTED_GENERATION,
@@ -38,7 +38,7 @@ def view(generation: int, has_lock: bool = False, leader: str = "b") -> View:
 def connected(generation: int = 6) -> Election:
     """A member that has been connected for long, and knows of a leader."""
     election = Election("a")
-    assert election.observe(view(generation), -LEADERS_ADVANCE) == []
+    assert election.observe(view(generation), -LOCK_GRACE_INTERVAL) == []
     return election
 
 
@@ -62,7 +62,7 @@ def test_a_member_that_connects_anew_leaves_the_lock_to_the_leader_at_first() ->
     """All members connect anew when the Raft leader changes: no member has the lock of the former leader."""
     election = Election("a")
     election.observe(view(6), 10.0)
-    end = 10.0 + LEADERS_ADVANCE
+    end = 10.0 + LOCK_GRACE_INTERVAL
     for now in (10.0, 10.0 + LOCK_TRIAL_INTERVAL, end - LOCK_TRIAL_INTERVAL):
         assert election.wants_lock(now), "to see whether the leader has it"
         assert election.observe(view(6, has_lock=True), now) == []
@@ -80,14 +80,14 @@ def test_only_a_leader_that_was_started_again_does_not_leave_the_lock_to_the_lea
     election.observe(view(6, leader="a"), 10.0)
     election.observe(LOST, 20.0)
     assert election.observe(own, 21.0) == []
-    assert election.observe(own, 21.0 + LEADERS_ADVANCE) == [Claim(7)]
+    assert election.observe(own, 21.0 + LOCK_GRACE_INTERVAL) == [Claim(7)]
 
 
 def test_a_member_that_is_not_connected_asks_for_no_lock() -> None:
     election = connected()
     assert election.wants_lock(20.0)
     election.observe(View(False, False, 6, "b"), 20.0)
-    assert not election.wants_lock(20.0 + 2 * LEADERS_ADVANCE)
+    assert not election.wants_lock(20.0 + 2 * LOCK_GRACE_INTERVAL)
     assert leading(7).wants_lock(0.0)
 
 
@@ -289,8 +289,8 @@ def test_a_member_that_knows_of_a_leader_leaves_it_the_lock_of_a_database_that_w
     election.on_generation_at_switch(7, False)
     election.observe(LOST, 10.0)
     election.observe(view(0, leader=""), 11.0)
-    assert election.observe(view(0, has_lock=True, leader=""), 11.0 + LEADERS_ADVANCE / 2) == []
-    assert election.observe(view(0, has_lock=True, leader=""), 11.0 + LEADERS_ADVANCE) == [Claim(8)]
+    assert election.observe(view(0, has_lock=True, leader=""), 11.0 + LOCK_GRACE_INTERVAL / 2) == []
+    assert election.observe(view(0, has_lock=True, leader=""), 11.0 + LOCK_GRACE_INTERVAL) == [Claim(8)]
     assert Election("new").wants_lock(0.0)
 
 

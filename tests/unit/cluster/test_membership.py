@@ -9,7 +9,7 @@ import pytest
 from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
-from ryu_haslb.cluster.election import LEADERS_ADVANCE, Election, MemberState, View
+from ryu_haslb.cluster.election import LOCK_GRACE_INTERVAL, Election, MemberState, View
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import (
     ABSENCE_TIMEOUT,
@@ -120,7 +120,7 @@ def standing_by(joined: Joined, leader: str) -> Election:
     election = joined.member.election
     election.state = MemberState.STANDBY
     election.observe(WAITING._replace(leader=leader), joined.now)
-    joined.now += LEADERS_ADVANCE
+    joined.now += LOCK_GRACE_INTERVAL
     assert election.wants_lock(joined.now)
     return election
 

@@ -142,7 +142,7 @@ def test_sessions_whose_rule_waits_at_another_switch_stay_and_are_found_in_slice
 
     def kept_of(sessions: list[Session]) -> set[Session]:
         sizes.append(len(sessions))
-        return rules.on_way_among(sessions)
+        return rules.awaiting_rule_among(sessions)
 
     wired.balancer.ending.forget(2, wired.now, kept_of)
     while wired.balancer.advance(wired.now, 500):
