@@ -87,7 +87,7 @@ class Database:
         self._idl.run()
         self._follow_server(now)
         self._follow_claim()
-        self._follow_wish(now)
+        self._update_lock_request(now)
         view = self.view
         if view.is_impossible and not self._was_impossible:
             LOG.error(
@@ -97,7 +97,7 @@ class Database:
             )
         self._was_impossible = view.is_impossible
         self._carry_out(self._election.observe(view, now))
-        self._follow_wish(now)
+        self._update_lock_request(now)
 
     def on_generation_at_switch(self, generation: int, is_master_elsewhere: bool) -> None:
         """A switch reports the newest generation that it has seen. This member may be MASTER at others."""
@@ -122,7 +122,7 @@ class Database:
             )
             self._idl.force_reconnect()
 
-    def _follow_wish(self, now: float) -> None:
+    def _update_lock_request(self, now: float) -> None:
         """Ask for the lock, or release it, as the election wants."""
         wants_lock = self._election.wants_lock(now) and (self._election.is_leading or self._may_lead())
         lock = LOCK if wants_lock else None

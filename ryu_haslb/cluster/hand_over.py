@@ -33,4 +33,6 @@ class HandOver:
             return False
         if self._until is None:
             self._until = now + HAND_OVER_TIMEOUT
-        return now >= self._until or not (member.is_leading or self._fleet.serves_any or not member.has_said_why)
+        return now >= self._until or not (
+            member.is_leading or self._fleet.serves_any or not member.has_published_reason
+        )

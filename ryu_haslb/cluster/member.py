@@ -113,12 +113,12 @@ class Member:
 
     @property
     def is_awaiting_switches(self) -> bool:
-        """Whether it has resigned, and keeps the lock until the switches have confirmed what was on its way to them."""
+        """Whether it has resigned, and keeps the lock until the switches have confirmed what was sent to them."""
         return self._release_at is not None
 
     @property
-    def has_said_why(self) -> bool:
-        """Whether the database has why this member has resigned, or cannot be told."""
+    def has_published_reason(self) -> bool:
+        """Whether the database has the reason why this member has resigned, or cannot take it."""
         own = self.members.get(self.name)
         return (
             not self.is_connected
@@ -126,8 +126,8 @@ class Member:
             or (own is not None and own.resigning == self.resigning)
         )
 
-    def applied_elsewhere(self, now: float) -> list[str]:
-        """The other members that are there and do not say that they refuse the configuration of the cluster."""
+    def others_without_refusal(self, now: float) -> list[str]:
+        """The other members that are present and have not refused the configuration of the cluster."""
         return [each.name for each in self.members.present(now) if each.name != self.name and not each.refused]
 
     def objection_to_hand_over(self, now: float) -> str:
@@ -187,7 +187,7 @@ class Member:
         if not self.leadership.is_resigning:
             self.leadership.awaited.clear()
         self.leadership.is_resigning, self.resigning = True, reason.value
-        self.shared.hurry()
+        self.shared.publish_soon()
         if self._release_at is None:
             self._release_at = self._clock() + RELEASE_TIMEOUT
         self.on_change()

@@ -98,7 +98,7 @@ class Publisher:
             publication.next_at = now + PUBLISH_INTERVAL
             publication.commit = database.commit([changes], f"published by {self._name}", self._generation)
 
-    def hurry(self) -> None:
+    def publish_soon(self) -> None:
         """Publish with the next step, however soon that is after the last one."""
         for publication in self.publications:
             publication.next_at = 0.0

@@ -91,9 +91,9 @@ class SharedState:
     def _publications(self) -> list[Publication]:
         return self._of_leader.publications + self._of_each.publications
 
-    def hurry(self) -> None:
+    def publish_soon(self) -> None:
         """Publish with the next step what this member says of itself: it may end soon."""
-        self._of_each.hurry()
+        self._of_each.publish_soon()
 
     def change(self, *edits: Edit) -> Commit:
         """Change tables in one transaction, whether this member leads or not. Raises: NotConnectedError."""

@@ -85,7 +85,7 @@ class ClusterConfiguration:
         agreement, is_rollback = self.agreement, basis is Basis.ROLLBACK
         if text == agreement.text and agreement.shared is not None and not (agreement.refused or is_rollback):
             return tuple
-        objection = agreement.objection(text, basis, self._member.applied_elsewhere(time.monotonic()))
+        objection = agreement.objection(text, basis, self._member.others_without_refusal(time.monotonic()))
         if objection is not None:
             raise _not_committed(source, objection)
         shared = agreement.next(text, f"{self._member.name}: {source}", _now())

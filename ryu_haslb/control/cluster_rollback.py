@@ -71,7 +71,7 @@ class ClusterRollback(Rollback):
         """
         if self.is_under_way:
             raise RollingBackError
-        objection = self._member.agreement.objection(text, Basis.IN_FORCE, self._member.applied_elsewhere(now))
+        objection = self._member.agreement.objection(text, Basis.IN_FORCE, self._member.others_without_refusal(now))
         if objection is not None:
             raise _not_committed(objection)
         kept = text if self.text is None else self.text  # the row may be spoilt

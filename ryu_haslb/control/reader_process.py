@@ -62,7 +62,7 @@ def _read_in_process(job: Job) -> Outcome:
         raise _failed(job, f"the process that reads it cannot be started ({error})") from error
     try:
         with eventlet.Timeout(READER_TIMEOUT, False):
-            answer = _talk(process, job)
+            answer = _exchange(process, job)
             status = process.wait()
             if status == 0:
                 return _outcome(job, answer)
@@ -78,7 +78,7 @@ def _read_in_process(job: Job) -> Outcome:
         process.stdout.close()
 
 
-def _talk(process: Any, job: Job) -> bytes:
+def _exchange(process: Any, job: Job) -> bytes:
     """Send the job to the process, and return its answer."""
     parts = []
     for piece in pieces((job.source, job.commands, job.text, job.is_merged), job.before):

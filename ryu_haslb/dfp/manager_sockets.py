@@ -61,7 +61,8 @@ class SocketLink(Link):
                 stream = eventlet.connect((str(target.address), target.port))
         except OSError as error:
             self.carry_out(self.connection.closed(time.monotonic()))
-            why = f"{os.strerror(error.errno) if error.errno else error}; {self._outlook()}"  # eventlet gives a token
+            reason = os.strerror(error.errno) if error.errno else error  # eventlet gives a token
+            why = f"{reason}; {self._next_attempt()}"
             if not self.connection.counters.connections:
                 self.lost_because = why
             self._log_failure(why)
@@ -93,7 +94,7 @@ class SocketLink(Link):
 
     def _record_loss(self, reason: str) -> None:
         """Keep the reason for the line about the change of state (:mod:`ryu_haslb.show.state_log`)."""
-        self.lost_because = f"{reason}; {self._outlook()}"
+        self.lost_because = f"{reason}; {self._next_attempt()}"
         if time.monotonic() - self._connected_at < _MIN_SEEN_TIME:
             self._log_failure(self.lost_because)
 
@@ -132,7 +133,7 @@ class SocketLink(Link):
                 self._end = "the agent does not read what it is sent"
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _outlook(self) -> str:
+    def _next_attempt(self) -> str:
         """The end of a log line: when the next attempt to connect follows."""
         deadline = self.connection.next_deadline()
         if self.connection.state is State.WAITING and deadline is not None:

@@ -62,7 +62,7 @@ class WeightTable:
         reports.pop(agent, None)  # so that the newest report is the last one
         reports[agent] = WeightRow(server, weight, agent, now)
         self.changes += 1
-        self._disinherit(agent)
+        self._drop_inherited(agent)
 
     def withdraw(self, agent: AgentAddress) -> None:
         """Remove the reports of ``agent`` (section 5.3: its servers go back to their static weights)."""
@@ -71,7 +71,7 @@ class WeightTable:
             if not reports:
                 del self._rows[server]
         self.changes += 1
-        self._disinherit(agent)
+        self._drop_inherited(agent)
 
     def inherit(self, rows: Iterable[WeightRow], until: Optional[float]) -> None:
         """Replace the inherited weights. They last until this time; None: until they are replaced."""
@@ -125,6 +125,6 @@ class WeightTable:
         reports = self._rows.get(server)
         return next(reversed(reports.values())) if reports else self._inherited[server]
 
-    def _disinherit(self, agent: AgentAddress) -> None:
+    def _drop_inherited(self, agent: AgentAddress) -> None:
         if self._inherited:
             self._inherited = {server: row for server, row in self._inherited.items() if row.agent != agent}

@@ -161,7 +161,7 @@ class Probing:
         self._questions = [entry for entry in self._questions if self._is_current(entry[2])]
         heapify(self._questions)
         self._awaited = {token: target for token, target in self._awaited.items() if self._is_current(target)}
-        self._end_unasked()
+        self._end_failures_without_probe()
 
     def _keep(self, before: Mapping[_Key, Target], key: _Key, target: Target, unscheduled: Set[int]) -> None:
         known = before.get(key)
@@ -182,7 +182,7 @@ class Probing:
         """
         if now >= self._looked_for_unasked_at + UNASKED_INTERVAL:
             self._looked_for_unasked_at = now
-            self._end_unasked()
+            self._end_failures_without_probe()
         if not self.targets:
             return
         self._schedule_new(now)
@@ -279,8 +279,11 @@ class Probing:
         self._entries += 1
         heappush(heap, (at, self._entries, target))
 
-    def _end_unasked(self) -> None:
-        """Bring back what a probe has failed, here or at another member of the cluster, that no probe asks now."""
+    def _end_failures_without_probe(self) -> None:
+        """End the failure of real servers that a probe has failed and that no probe asks any more.
+
+        Another member of the cluster may have failed them.
+        """
         failed = [real for farm in self._farms.values() for real in farm.reals if real.health is _PROBE_FAILED]
         if failed:
             asked = {id(target.real) for target in self.targets}

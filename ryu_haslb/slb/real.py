@@ -25,7 +25,7 @@ class RealServer:
     number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
     ``ready_to_test`` holds the real servers of the farm that await a test; this one adds and removes itself.
     ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
-    real server has answered. ``doubt`` is what speaks against it beside them. ``failed_probes`` are the names of the
+    real server has answered. ``doubt`` holds what else speaks against it. ``failed_probes`` are the names of the
     probes of its farm that it does not answer.
 
     While it is drained its weight is 0, also if DFP reports another, so that no new session goes there. Requests that
@@ -254,7 +254,7 @@ class RealServer:
         self._handle(HealthEvent.NO_OTHER_SERVES)
 
     def yield_to_others(self) -> None:
-        """Another real server can serve: a demoted one has failed, and rests."""
+        """Another real server can serve: a demoted one counts as failed."""
         self._handle(HealthEvent.OTHER_SERVES)
         if self.failed_probes:
             self._handle(HealthEvent.PROBE_UNANSWERED)

@@ -97,7 +97,7 @@ class Exchange:
     awaits_connection: bool = False
 
     @property
-    def wants_something(self) -> bool:
+    def awaits_more(self) -> bool:
         """Whether more than the barrier reply is waited for."""
         return self.wanted is not _not_wanted
 
@@ -140,7 +140,7 @@ class _Running:
 
     @property
     def has_all(self) -> bool:
-        return self.replied_at is not None and (self.is_enough or not self.exchange.wants_something)
+        return self.replied_at is not None and (self.is_enough or not self.exchange.awaits_more)
 
     def deadline(self) -> float:
         if self.replied_at is None:
@@ -245,7 +245,7 @@ class Conversation(Generic[T]):
         if message.kind == wire.OFPT_BARRIER_REPLY and message.xid == running.xid:
             running.replied_at = now
             answer.barrier = now - running.began
-            if not running.exchange.wants_something:
+            if not running.exchange.awaits_more:
                 answer.elapsed = answer.barrier
         elif message.kind == wire.OFPT_ERROR:
             error = wire.read_error(message.data)

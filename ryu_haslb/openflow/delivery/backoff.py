@@ -35,8 +35,8 @@ class Backoff:
         self._interval = 0.0
         self._retry_at = None
 
-    def hasten(self, now: float) -> None:
-        """The reason of the rejections may be gone: wait no longer than for the first further attempt."""
+    def shorten_wait(self, now: float) -> None:
+        """The reason of the rejections may be gone: wait no longer than after the first rejection."""
         if self._retry_at is not None:
             self._retry_at = min(self._retry_at, now + MIN_RETRY_INTERVAL)
 

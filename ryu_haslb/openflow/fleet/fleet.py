@@ -75,15 +75,15 @@ class Fleet:
             self._admit(transport)
         elif is_proved(self._configuration, transport.id):
             self._replace(older, transport, "its certificate proves that it is the switch")
-        elif self._is_at_home(transport) and not self._is_at_home(older):
+        elif self._is_from_first_address(transport) and not self._is_from_first_address(older):
             self._replace(older, transport, "the switch was first served from there")
         else:
-            refused = self._rivals.challenge(older, transport, self._is_at_home(transport), self._clock())
+            refused = self._rivals.challenge(older, transport, self._is_from_first_address(transport), self._clock())
             if refused is not None:
                 self._refuse(refused, older)
 
     def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None:
-        """A connection has answered an echo request. If another one has claimed its datapath id, it keeps that."""
+        """A connection has answered an echo request: it keeps its datapath id, if another one has claimed that."""
         if self._rivals.on_echo_reply(transport, xid):
             for refused in self._rivals.end(transport.id):
                 self._refuse(refused, transport)
@@ -184,7 +184,7 @@ class Fleet:
             transport.close()
 
     def take_records(self, records: Mapping[int, SwitchRecord]) -> None:
-        """Go by these records of ``switch-test``, by datapath id."""
+        """Use these records of ``switch-test``, by datapath id."""
         self._records = records
         for datapath_id, switch in self.switches.items():
             switch.record = records.get(datapath_id)
@@ -229,7 +229,7 @@ class Fleet:
 
     @property
     def serves_any(self) -> bool:
-        """Whether any switch is served. In a cluster: whether another member is not yet MASTER of all of them."""
+        """Whether any switch is served. In a cluster, as long as another member is not MASTER of all of them."""
         return any(switch.channel is not None for switch in self.switches.values())
 
     def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
@@ -380,7 +380,7 @@ class Fleet:
         self._preload(switch)
         return switch
 
-    def _is_at_home(self, transport: SwitchChannel) -> bool:
+    def _is_from_first_address(self, transport: SwitchChannel) -> bool:
         """Whether a connection comes from the host that its switch was first served from."""
         switch = self.switches.get(transport.id)
         return switch is not None and switch.first_address == transport.address[0]

@@ -41,9 +41,9 @@ _MAX_STEP = 0.5
 class _Asked:
     """A connection that was sent an echo request."""
 
-    def __init__(self, transport: SwitchChannel, is_at_home: bool = True) -> None:
+    def __init__(self, transport: SwitchChannel, is_from_first_address: bool = True) -> None:
         self.transport = transport
-        self.is_at_home = is_at_home
+        self.is_from_first_address = is_from_first_address
         self.has_answered = False
         self._xid = transport.next_xid()
         transport.transmit(wire.echo_request(self._xid))
@@ -53,7 +53,7 @@ class _Asked:
 
     @property
     def rank(self) -> tuple[bool, bool]:
-        return self.has_answered, self.is_at_home
+        return self.has_answered, self.is_from_first_address
 
 
 @dataclass
@@ -75,16 +75,16 @@ class Rivals:
         self._ticked_at = 0.0
 
     def challenge(
-        self, older: SwitchChannel, newer: SwitchChannel, is_at_home: bool, now: float
+        self, older: SwitchChannel, newer: SwitchChannel, is_from_first_address: bool, now: float
     ) -> Optional[SwitchChannel]:
         """Let ``newer`` wait for the answer of ``older``; the connection that must be closed for it, if any.
 
-        ``is_at_home``: it comes from the host that the switch was first served from.
+        ``is_from_first_address``: it comes from the host that the switch was first served from.
         """
         rivalry = self._rivalries.get(newer.id)
         if rivalry is None:
             rivalry = self._rivalries[newer.id] = _Rivalry(_Asked(older), now)
-        rivalry.waiting.append(_Asked(newer, is_at_home))
+        rivalry.waiting.append(_Asked(newer, is_from_first_address))
         if len(rivalry.waiting) <= MAX_WAITING:
             return None
         last = min(rivalry.waiting, key=lambda each: each.rank)

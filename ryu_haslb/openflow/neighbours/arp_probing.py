@@ -23,7 +23,8 @@ When it begins to lead, each of them is CHALLENGED and probed at once. One that 
 :data:`CHALLENGE_TIMEOUT` is given up: for the other place that answers, else it is UNKNOWN.
 
 Silence counts only where there was something to answer. Probes are counted, not only seconds: a balancer that waits for
-a processor sends none. And while the switch itself is behind, the probes may still be in it (:meth:`Neighbour.excuse`).
+a processor sends none. And while the switch itself is behind, the probes may still be in its queue
+(:meth:`Neighbour.restart_deadlines`).
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ class Neighbour:
         self.challenge_probes = 0
         self.next_probe = now
 
-    def excuse(self, now: float) -> None:
-        """The switch is behind: that the neighbour is silent shows nothing, and its time begins anew."""
+    def restart_deadlines(self, now: float) -> None:
+        """The switch is behind, so the silence of the neighbour shows nothing: it has the whole time again."""
         self.unanswered_probes = 0
         if self.challenged_until is not None:
             self.challenged_until = now + CHALLENGE_TIMEOUT

@@ -215,7 +215,7 @@ class Neighbours:
         changed = False
         for neighbour in (*self._by_address.values(), *self._pinned):
             if is_behind:
-                neighbour.excuse(now)
+                neighbour.restart_deadlines(now)
             elif not neighbour.is_static:
                 changed |= neighbour.judge(now, self.events)
             if neighbour.next_probe <= now:

@@ -245,7 +245,7 @@ class Recovery:
             session = self._balancer.sessions.by_tag(tag)
             if session is None:
                 self._rules.await_real(tag, target, now)
-            elif not self._is_elsewhere(session, target.virtual_address, target.actions):
+            elif not self._has_other_real(session, target.virtual_address, target.actions):
                 self._rules.forget(tag)
                 self._take_over_begun(tag, target.virtual_address, target.actions, now)
             elif self._rules.has_asked(tag, target, now):
@@ -253,7 +253,7 @@ class Recovery:
             else:
                 self._give_up(tag)
 
-    def _is_elsewhere(self, session: Session, virtual_address: bytes, actions: bytes) -> bool:
+    def _has_other_real(self, session: Session, virtual_address: bytes, actions: bytes) -> bool:
         """Whether a session began at another switch, and at another real server than its rule here leads to."""
         if session.rule_at == self._datapath_id:
             return False
@@ -301,7 +301,7 @@ class Recovery:
 
     def _contest(self, session: Session, tag: int, virtual_address: bytes, actions: bytes, now: float) -> bool:
         """Keep a rule whose session began elsewhere, if there is room. False: it is not contested."""
-        if not self._is_elsewhere(session, virtual_address, actions):
+        if not self._has_other_real(session, virtual_address, actions):
             return False
         if self._rules.contest(tag, virtual_address, actions, now):
             self._on_contested(tag)

@@ -64,7 +64,7 @@ _CONTROLLER: Final = wire.OFPP_CONTROLLER
 _ARP: Final = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
 _OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE, Purpose.PUNT_PROBE_REPLY} | REPLY_PURPOSES | _ARP
 _NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
-#: The cookies of rules that punt requests, but those of sessions.
+#: The cookies of rules that punt requests, except session misses and other packets to the chassis address.
 _REQUEST_COOKIES: Final = frozenset(
     each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS} | _TO_CHASSIS
 )
@@ -78,14 +78,15 @@ MAX_LEARNING_DELAY: Final = 0.1
 class RequestPath:
     """The request path through one switch, and the parts that it goes through.
 
-    ``channel`` is where packet-outs go; while it is None, requests are counted as dropped. ``learning`` learns from
+    ``channel`` takes the packet-outs; while it is None, requests are counted as dropped. ``learning`` learns from
     what is punted, on a switch that does not learn by itself. ``all_unrecovered`` are those of all switches that
     have unrecovered sessions.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
         self._channel: Optional[Channel] = None
-        self._way: Optional[Channel] = None  # the same, or what holds back until the rules of sessions were sent
+        #: The channel, or one that holds requests back until session rules were sent.
+        self._outgoing: Optional[Channel] = None
         self.learning: Optional[Learning] = None
         self._datapath_id = datapath_id
         self._balancer = balancer
@@ -121,15 +122,15 @@ class RequestPath:
         all that it has not carried out when the other leader is MASTER.
         """
         self.release()
-        self._way = self._channel
+        self._outgoing = self._channel
         if is_resigning and self._channel is not None:
             self.rules.send_waiting()
-            self._way = HeldChannel(self._channel, self.rules.send_waiting)
+            self._outgoing = HeldChannel(self._channel, self.rules.send_waiting)
 
     def release(self) -> None:
-        """Send what is held back until the rules of sessions were sent."""
-        if isinstance(self._way, HeldChannel):
-            self._way.release()
+        """Send the requests that are held back, behind the session rules that wait."""
+        if isinstance(self._outgoing, HeldChannel):
+            self._outgoing.release()
 
     @property
     def channel(self) -> Optional[Channel]:
@@ -138,7 +139,7 @@ class RequestPath:
 
     @channel.setter
     def channel(self, channel: Optional[Channel]) -> None:
-        self._channel = self._way = channel
+        self._channel = self._outgoing = channel
 
     @property
     def virtual_servers(self) -> Mapping[bytes, VirtualServer]:
@@ -151,7 +152,7 @@ class RequestPath:
             punted = packet.read_packet_in(message)
         except wire.MalformedMessage:
             return False
-        channel = self._way
+        channel = self._outgoing
         if punted is None:
             return False
         cookie, port, frame = punted
@@ -226,7 +227,7 @@ class RequestPath:
     def _count_unserved(self, cookie: int, port: int, frame: bytes) -> bool:
         """Count a request at a switch that has rejected the standing rules, and punts by those that it had before.
 
-        False when it is none. One that was returned was counted when the switch was served no longer.
+        False when it is no request. A returned request was counted when the switch ceased to be served.
         """
         if cookie not in _REQUEST_COOKIES or port == _CONTROLLER:
             return False

@@ -115,7 +115,7 @@ class RejectedRules:
             self._is_full = False
             self._backoff.on_accepted()
         else:
-            self._backoff.hasten(now)
+            self._backoff.shorten_wait(now)
 
     def take_due(self, limit: int, now: float) -> Iterator[Session]:
         """Take up to ``limit`` sessions that were left out and whose pause is over."""

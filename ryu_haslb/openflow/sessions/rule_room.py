@@ -31,8 +31,8 @@ MAX_COUNTED = 500_000
 SESSIONS_PER_STEP = 1_000
 #: Seconds between two looks through all sessions.
 LOOK_INTERVAL = 1.0
-#: The part of the limit below which the log may say again that the limit is reached.
-_RELIEF = 0.9
+#: The part of the limit below which the number of rules must fall before the log reports the limit again.
+_ANNOUNCE_AGAIN = 0.9
 
 
 class LimitSource(Enum):
@@ -117,7 +117,7 @@ class RuleRoom:
             return
         if self.held is None:
             self.held, self._census = set(), self._sessions.slices(SESSIONS_PER_STEP)
-        if self.limit is not None and len(self.held) < _RELIEF * self.limit:
+        if self.limit is not None and len(self.held) < _ANNOUNCE_AGAIN * self.limit:
             self._is_announced = False
         if self._census is None:
             return
@@ -220,7 +220,7 @@ class RuleRoom:
         )
         return list(islice(found, count))
 
-    def is_news(self) -> bool:
-        """Whether the log should say that the limit is reached: once, until there were fewer rules for a while."""
-        is_news, self._is_announced = not self._is_announced, True
-        return is_news
+    def must_announce(self) -> bool:
+        """Whether the log should report that the limit is reached: once, until the number of rules has fallen."""
+        must_announce, self._is_announced = not self._is_announced, True
+        return must_announce

@@ -207,7 +207,7 @@ class WaitingRules:
             self._look_at = now + _LOOK_INTERVAL
             self.queue.review(_LOOKED_AT_PER_STEP)
         is_reached = free == 0 and self.room.limit is not None and not self.room.is_uncertain
-        if is_reached and self.queue and self.room.is_news():
+        if is_reached and self.queue and self.room.must_announce():
             LOG.warning(
                 "Switch %016x has as many session rules as it may have (%d, %s); further sessions continue by "
                 "packet-out, and rules of known mobiles take the place of others",
