@@ -85,7 +85,7 @@ def load_configuration(path: str) -> Configuration:
 
 
 def load_switch_records() -> dict[int, SwitchRecord]:
-    """What tests of switches have found out that are in the directory that ``HASLB_SWITCH_TESTS`` names.
+    """The switch-test records in the directory that ``HASLB_SWITCH_TESTS`` names.
 
     Raises: SystemExit if the directory cannot be read.
     """
@@ -137,7 +137,7 @@ def has_tls() -> bool:
 
 
 def _switch_ports() -> list[int]:
-    """The ports that the options name, else both that OpenFlow has had."""
+    """The ports that the options name, else the registered port of OpenFlow and its former one."""
     tls_port, plain_port = cfg.CONF.ofp_ssl_listen_port, cfg.CONF.ofp_tcp_listen_port
     if not tls_port and not plain_port:
         return [ofproto_common.OFP_TCP_PORT, ofproto_common.OFP_TCP_PORT_OLD]
@@ -165,7 +165,7 @@ def _listen(host: str, port: int) -> Any:
 
 
 def tls_context() -> Optional[ssl.SSLContext]:
-    """TLS as the engine's options ask for it; None if they do not. Raises: SystemExit if it cannot be had."""
+    """The TLS context for the engine's options; None without TLS. Raises: SystemExit if a file cannot be used."""
     try:
         return context_of_options(cfg.CONF.ctl_privkey, cfg.CONF.ctl_cert, cfg.CONF.ca_certs)
     except TlsSettingError as error:
@@ -173,7 +173,7 @@ def tls_context() -> Optional[ssl.SSLContext]:
 
 
 def warn_of_open_port(configuration: Configuration) -> None:
-    """Say at the start what it means if every program may connect as a switch."""
+    """Warn at the start if any program can connect as a switch."""
     if has_tls() and cfg.CONF.ca_certs is None:
         LOG.warning(
             "OpenFlow port: without --ca-certs no switch has to prove its identity; any program that reaches the port "
@@ -189,7 +189,7 @@ def warn_of_open_port(configuration: Configuration) -> None:
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the limit of open descriptors to what the system grants, since each connection needs one; the limit."""
+    """Raise the limit of open descriptors as far as possible: each connection needs one. Returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft < wanted:
@@ -221,7 +221,7 @@ def open_control_server(application: Application) -> Optional[ControlServer]:
 
 
 def open_http_server(application: Application) -> Optional[HttpServer]:
-    """The HTTP server that the environment asks for; None if it asks for none. Raises: SystemExit."""
+    """The HTTP server that the environment configures; None if it configures none. Raises: SystemExit."""
     try:
         return http_server(application, os.environ)
     except HttpSettingError as error:

@@ -127,8 +127,8 @@ class ControlClient:
                 process = process_of(connection)  # 0 if it is in another namespace
                 if is_suspended(process):
                     raise ControlError(
-                        f"the {self._server} at {self.path} is suspended (process {process}); kill -CONT {process} "
-                        "lets it go on"
+                        f"the {self._server} at {self.path} is suspended (process {process}); resume it with kill "
+                        f"-CONT {process}"
                     ) from None
                 if left <= LOOK_INTERVAL and until is not None:
                     raise

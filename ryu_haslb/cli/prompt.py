@@ -113,7 +113,7 @@ def _enter(event: KeyPressEvent, following: Iterable[str], pasted: Pasted) -> No
 def history() -> History:
     """The lines of earlier sessions, in a file of mode 0600; in memory if that file cannot be opened.
 
-    ``sudo`` and ``su`` may keep the home of another user, who must not have root write elsewhere.
+    ``sudo`` and ``su`` may keep the home of another user, whose files must not redirect what root writes.
     """
     state = os.environ.get("XDG_STATE_HOME")
     path = os.path.join(state, "haslb_history") if state else os.path.expanduser("~/.haslb_history")

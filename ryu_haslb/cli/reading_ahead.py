@@ -11,7 +11,7 @@ from typing import Optional, Union
 def read_ahead(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
     """The pieces of an answer, read in a thread and kept until they are taken. Raises: what they raise.
 
-    Who stops taking them ends the reading with the next piece.
+    If the caller stops taking them, reading ends with the next piece.
     """
     kept: SimpleQueue[Optional[Union[bytes, Exception]]] = SimpleQueue()
     is_given_up = Event()
@@ -23,7 +23,7 @@ def read_ahead(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
                 if is_given_up.is_set():
                     break
             kept.put(None)
-        except Exception as error:  # it is raised again by those who take the pieces
+        except Exception as error:  # it is raised again where the pieces are taken
             kept.put(error)
         finally:
             pieces.close()

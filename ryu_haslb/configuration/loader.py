@@ -1,7 +1,8 @@
 """Loads a configuration file, in the language of IOS or in YAML.
 
-What a full disk or a broken transfer leaves of a file can be valid, and would end the sessions of what it lacks. IOS
-writes ``end`` below a configuration, and so does :func:`framed`; below such a heading that line is looked for.
+A full disk or a broken transfer may leave a part of a file that is valid by itself, and would end the sessions of all
+that it lacks. IOS writes a heading above a configuration and ``end`` below it, and so does :func:`framed`. A file with
+such a heading must have the last line as well.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def is_yaml(path: str) -> bool:
 
 
 def framed(text: str, path: str) -> str:
-    """A configuration as it is written to the file ``path``: a part of that is not taken for the whole."""
+    """A configuration as it is written to the file ``path``, with heading and last line."""
     comment, begin = ("#", text or "{}\n") if is_yaml(path) else ("!", text)
     return f"{comment} {_WRITTEN} '{_last_line(path)}'\n{begin}{_last_line(path)}\n"
 
@@ -118,20 +119,25 @@ def _read(text: str, source: str, base: Optional[Configuration]) -> tuple[Config
 
 
 def _missing_end(data: bytes, source: str) -> list[Diagnostic]:
-    """A warning if the file lacks the last line that IOS writes below what its heading begins; one may want a part.
+    """A warning if a file with a heading of IOS lacks the last line; an operator may have pasted a part on purpose.
 
-    Raises: ConfigurationError if the balancer has written the file, and its last line is not there.
+    Raises: ConfigurationError if the balancer has written the file, and its last line is missing.
     """
     last = _last_line(source)
     heading = _HEADING.search(data[:_HEADING_SIZE])
     if heading is None or re.search(rb"^[ \t]*%s[ \t\r]*$" % re.escape(last).encode(), data, re.MULTILINE):
         return []
     begin = data.count(b"\n", 0, heading.start()) + 1
-    text = f"cut off: by line {begin} this file ends with '{last}', and it does not; expected the whole file"
+    text = f"cut off: line {begin} says that this file ends with '{last}', and it does not; expected the whole file"
     diagnostic = Diagnostic(source, data.count(b"\n") + 1, text)
     if heading["written"]:
         raise ConfigurationError([diagnostic])
-    return [replace(diagnostic, text=f"it may be cut off: expected '{last}' below what line {begin} begins")]
+    return [
+        replace(
+            diagnostic,
+            text=f"it may be cut off: expected '{last}' at the end of the configuration that line {begin} begins",
+        )
+    ]
 
 
 def _unreadable(source: str, error: Exception) -> ConfigurationError:

@@ -52,8 +52,8 @@ def apply_file(
 ) -> Change:
     """Replace the configuration in force by that of a file, in the language of IOS or YAML; in a cluster for all.
 
-    A file that ``is_merged`` is executed after what is in force, as IOS does. With ``plan`` nothing else is applied
-    than what :func:`plan_file` has returned with it. ``by`` says in the log who changes it.
+    A file that ``is_merged`` is executed after what is in force, as IOS does. ``plan`` is the identifier of a change
+    that :func:`plan_file` has returned: no other change is applied. ``by`` names the author of the change in the log.
 
     Raises: ConfigurationError if the file cannot be read or has an error, PlanChangedError; then nothing changes.
     """
@@ -97,7 +97,7 @@ def apply_commands(application: Application, text: str, source: str, by: str = C
 def roll_back(application: Application, now: Callable[[], float]) -> Change:
     """Go back to the configuration that was in force when ``configure confirm MINUTES`` was given.
 
-    Raises: NotArmedError, RollingBackError; ConfigurationError or UndecidedError if it is due again after a while.
+    Raises: NotArmedError, RollingBackError; ConfigurationError or UndecidedError if it has to be tried again.
     """
     text = application.rollback.begin()
     succeeded = False

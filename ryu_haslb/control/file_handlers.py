@@ -55,8 +55,8 @@ def _change_by_file(application: Application, words: Words, path: str, *, is_mer
     plan = words.get("NAME")
     if plan is None and YES not in words:
         raise RefusedError(
-            f"a change by a file is confirmed, and there is no terminal to ask at; {YES} applies it, {DRY_RUN} shows "
-            "what it changes\nnothing was changed"
+            f"a change by a file needs a confirmation, and there is no terminal to ask at; {YES} applies it, {DRY_RUN} "
+            "shows what it changes\nnothing was changed"
         )
     done = _unless_refused(lambda: configuring.apply_file(application, path, is_merged=is_merged, plan=plan))
     if plan is not None and done.changes:  # the operator has seen the rest
@@ -81,7 +81,7 @@ def _confirm(application: Application, words: Words) -> Result:
         rollback.confirm()
         return iter(["confirmed: the configuration in force stays; 'write memory' keeps it in the file"])
     rollback.arm(write_configuration(application.sources.configuration), minutes, time.monotonic())
-    return iter([f"what is changed now rolls back in {minutes} min unless 'configure confirm'"])
+    return iter([f"changes from now on roll back in {minutes} min unless 'configure confirm'"])
 
 
 def _revert(application: Application, _: Words) -> Result:
@@ -95,7 +95,7 @@ def _show_rollback(application: Application, _: Words) -> Result:
 def _write_memory(application: Application, words: Words) -> Result:
     remark = application.rollback.remark(time.monotonic())
     if remark is not None:
-        raise RefusedError(f"{remark}; the file is not written before\nnothing was written")
+        raise RefusedError(f"{remark}; confirm or revert the change before it is written\nnothing was written")
     configuration, file = application.sources.configuration, application.startup_file
     text = framed(_text(configuration, file.path), file.path)
     tpool.execute(file.write, text, is_forced=YES in words)

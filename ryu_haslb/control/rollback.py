@@ -110,7 +110,7 @@ class Rollback:
         return f"the configuration rolls back in {minutes} min {seconds} s unless 'configure confirm'"
 
     def confirm_by(self, now: float, wall_clock: float) -> str:
-        """When the change has to be confirmed, for those who do not see the remark; empty if it has not."""
+        """When the change has to be confirmed, for texts without :meth:`remark`; empty if it need not be."""
         if self.text is None or self.is_under_way:
             return ""
         at = time.strftime("%H:%M:%SZ", time.gmtime(wall_clock + self._deadline - now))

@@ -129,8 +129,8 @@ class DfpAgentServer:
     def make_room(self, maximum: int, *, accepted: bool, newcomer: _ManagerProtocol) -> bool:
         """Close a connection if ``maximum`` others have, or have not, proved themselves.
 
-        The one that goes is the oldest of the address that has most connections, so that a stranger pushes out his
-        own. False: each manager has one connection only, and none of them goes.
+        The oldest connection of the address with the most connections is closed, so that a stranger displaces only its
+        own. Returns False if each manager has one connection only: none of them is closed.
         """
         others = [each for each in self.connections if each.is_accepted is accepted and each is not newcomer]
         if len(others) < maximum:

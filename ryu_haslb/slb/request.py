@@ -18,8 +18,8 @@ class Request:
     ``identification`` (64 bits as a signed number) fields of the request (RFC 5944 section 3.3). ``datapath_id`` is
     the switch that received it, and ``sender`` the Ethernet address that it came from (no decision depends on it).
 
-    For each switch there is one request, whose fields the next packet overwrites: who decides about a request takes
-    what is to be kept out of it.
+    For each switch there is one request, whose fields the next packet overwrites: what is to be kept of it must be
+    copied.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """The limit of sessions, and which session makes room for a new one when the limit is reached.
 
 Theory of operation. Every packet with an NAI that was not seen before begins a session, and an NAI costs its sender
-nothing. So the number of sessions is limited, and those go first that have shown least::
+nothing. So the number of sessions is limited, and those end first whose mobiles have shown least::
 
     unconfirmed   the mobile has sent one request, and perhaps retransmissions of it
     confirmed     it has begun a further attempt (failure_detection.py): it has sent another Identification,
@@ -16,7 +16,7 @@ nothing. So the number of sessions is limited, and those go first that have show
         -> the client with the most unconfirmed sessions loses its oldest one
         -> no session is unconfirmed: the request is dropped (DropReason.SESSION_LIMIT)
 
-Below the limit no session has to go, so a lone PDSN, whose mobiles all have its address, may fill the whole table. At
+Below the limit no session has to end, so a lone PDSN, whose mobiles all have its address, may fill the whole table. At
 the limit the unconfirmed part of the table is divided among the clients by max-min fairness: a client that has fewer
 sessions than the one with the most loses none, and a client that floods displaces its own. "The most" is exact up to a
 factor of two (:mod:`.count_ranking`). Source addresses can be forged in any number. Beyond :data:`MAX_CLIENTS` with
@@ -29,9 +29,9 @@ server have a ranking of their own::
     ranking of clients   --> ClientShare --> SessionQueue of this client at this real server
     ranking at each real server -----------> SessionQueue
 
-No confirmed session ever makes room. A sender who comes back after five seconds with another Identification confirms
-his sessions as well: this costs him two packets and the wait, and a session at his own expense. So at most
-:data:`MAX_CONFIRMED_PART` of the limit is confirmed; in the rest new mobiles always find room.
+No confirmed session ever makes room. A flood can confirm sessions as well, if it comes back after five seconds with
+another Identification: each costs it two packets, the wait, and a session of its own share. Therefore at most
+:data:`MAX_CONFIRMED_PART` of the limit is confirmed, and new mobiles always find room in the rest.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The secrets that the tags of sessions are hashed with.
 
-A tag is a hash of the mobile's identity. A sender who could compute tags could also find two NAIs with one tag, and so
+A tag is a hash of the mobile's identity. A sender that could compute tags could also find two NAIs with one tag, and so
 claim the session of another mobile after a restart. So each balancer has a secret key of its own. The rules on a switch
 bear tags, and outlive the balancer: so the key is on the switch as well
 (:mod:`ryu_haslb.openflow.sessions.tag_key_reading`), and the balancer that serves it next adopts that key::
@@ -11,7 +11,7 @@ bear tags, and outlive the balancer: so the key is on the switch as well
 
 A switch holds the keys of all its rules, so that a second restart loses none. A host that passes for a switch can
 report any keys, and as many as it likes. So the session of a request is always looked for by the keys of the switch at
-which it arrives; those that others report push out no key of it.
+which it arrives; those that others report displace no key of it.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Frame(NamedTuple):
 class Link:
     """A connection that was accepted; with a ``context`` over TLS, whose handshake :meth:`receive` does first.
 
-    Until :meth:`trust`, the peer is a stranger, who can make us keep the begin of one message and few unread answers.
+    Until :meth:`trust` the peer is a stranger: of its messages only an incomplete one is kept, and few unread answers.
     """
 
     def __init__(self, connection: socket.socket, address: str, context: Optional[ssl.SSLContext]) -> None:

@@ -1,11 +1,11 @@
-"""Which HTTP connection has to go when there are too many. Pure: time is an argument.
+"""Which HTTP connection is closed when there are too many. Pure: time is an argument.
 
 A connection *waits* while its next request is incomplete: it is new, idle, or sends its header slowly. It *answers*
 while its request is carried out. Both have a limit of their own, so that slow and idle clients take no place from
 requests. ``/metrics`` has places that no other request takes, so that monitoring goes on under any load.
 
-When a place is needed, the client address that holds most of them gives one up: its oldest connection is closed. A
-stranger with many connections therefore pushes out only his own, unless every address holds as few as he does.
+When a place is needed, the oldest connection of the client address with the most connections is closed. A stranger
+with many connections therefore displaces only its own, unless every address has as few as that one.
 """
 
 from __future__ import annotations

@@ -288,7 +288,7 @@ def probe_address(key: bytes, vlan: int) -> bytes:
     """The Ethernet address in probes that the switch sends into one VLAN only (0: into none, untagged).
 
     A host that answers to this address has seen the probe, so it is in that VLAN. ``key`` is a secret: without
-    it others could answer who have not seen the probe. 32 bits are enough, as some hundred answers a second are read.
+    it, hosts that have not seen the probe could answer. 32 bits are enough, as some hundred answers a second are read.
     """
     return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=4).digest()
 

@@ -80,7 +80,7 @@ def _all_rules(configuration: Configuration, datapath_id: int, sides: Sides, key
 def _probe_rules(configuration: Configuration, keys: list[bytes]) -> Iterator[Rule]:
     """What concerns the sources of probes: addresses that no other machine has.
 
-    A stranger who sent with such an address would have home agents answer him, until the meter of answers is full.
+    Else a stranger that sends from such an address could have home agents answer until the meter of answers is full.
     """
     virtual = {server.address for server in configuration.virtual_servers.values()}
     for source in configuration.probe_sources:

@@ -1,11 +1,11 @@
-"""What one connection shows of its switch, and decides which layout it gets (:mod:`.layout_choice`)::
+"""The evidence of one connection that decides which layout its switch gets (:mod:`.layout_choice`)::
 
-    its description      asked for when it has connected; with it the room in its tables, of its meters and groups
-    a switch-test        on record, if the description is that of the switch that was tested
-    counters             of its ports, read while it is served and nothing else shows whether NORMAL forwards
-    an error             for a packet-out to FLOOD: it has no such port
+    description          requested when the switch has connected, with the sizes of its tables, meters and groups
+    switch-test          on record, if the description is that of the switch that was tested
+    port counters        read while the switch is served and nothing else shows whether NORMAL forwards
+    error                for a packet-out to FLOOD: the switch has no such port
 
-What it rejects of the standing rules decides as well (:mod:`.standing_rejections`).
+The standing rules that it rejects are evidence as well (:mod:`.standing_rejections`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 
 class LayoutEvidence:
-    """Hands it to ``choice``. ``on_found()`` is called when another layout may fit."""
+    """Collects the evidence in ``choice``. ``on_found()`` is called when another layout may fit."""
 
     def __init__(self, transport: SwitchChannel, switch: Switch, on_found: Callable[[], None]) -> None:
         self.choice = LayoutChoice(transport.tables, switch.record)
@@ -55,7 +55,7 @@ class LayoutEvidence:
         """The switch-test record of the switch was replaced or removed."""
         self.choice.record = self._switch.record
         self._switch.switching_source = self.choice.decision.source
-        self._say_if_record_is_of_another()
+        self._warn_of_unsuitable_record()
         self._on_found()
 
     def on_multipart_reply(self, xid: int, message: bytes) -> bool:
@@ -76,7 +76,7 @@ class LayoutEvidence:
         """The switch has reported something of itself; all of it before it is served, if it replies in order."""
         self._switch.on_reported(reported)
         self.choice.on_description(reported.description)
-        self._say_if_record_is_of_another()
+        self._warn_of_unsuitable_record()
         self._on_found()
 
     def _on_normal_seen(self, forwards: bool) -> None:
@@ -85,13 +85,13 @@ class LayoutEvidence:
         self._switch.switching_source = self.choice.decision.source
         if not forwards:
             LOG.warning(
-                "Switch %016x accepts output to NORMAL and drops the packets, by the counters of its ports; 'ip slb "
-                "datapath %016x switching learn' has it forward from its first second on",
+                "Switch %016x accepts output to NORMAL and drops the packets, as the counters of its ports show; it "
+                "forwards by rules of ours from now on. 'ip slb datapath %016x switching learn' has it do so at once",
                 *(self._transport.id, self._transport.id),
             )
         self._on_found()
 
-    def _say_if_record_is_of_another(self) -> None:
+    def _warn_of_unsuitable_record(self) -> None:
         record, found = self.choice.record, self._switch.reported.description
         is_described = found != Description()
         if record is not None and is_described and not record.is_of(found) and record is not self._unsuitable_record:

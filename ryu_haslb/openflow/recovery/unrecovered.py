@@ -157,7 +157,7 @@ class UnrecoveredSessions:
     def _forward_to_named(self, request: Request) -> Forward:
         """Forward a request to the home agent that it names, without a session while its mobile may have a rule.
 
-        The rule may lead elsewhere, and all who know an NAI can write such a request.
+        The rule may lead to another home agent: every sender that knows an NAI can send such a request.
         """
         if all(self.recovery.status(tag) is Status.READ for tag in self._balancer.sessions.tags_of(request)):
             return None

@@ -45,7 +45,8 @@ def test_a_server_that_is_suspended_is_named_with_the_command_that_lets_it_go_on
             server.send_signal(signal.SIGSTOP)
             for timeout in (30.0, None):
                 with pytest.raises(
-                    ControlError, match=rf"is suspended \(process {server.pid}\); kill -CONT {server.pid} "
+                    ControlError,
+                    match=rf"is suspended \(process {server.pid}\); resume it with kill -CONT {server.pid}",
                 ):
                     list(ControlClient(path).ask(["show", "version"], timeout))
         finally:

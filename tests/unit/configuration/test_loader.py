@@ -73,7 +73,7 @@ def test_a_written_file_that_was_cut_off_at_the_end_of_a_line_is_refused(
     assert load(path).configuration == of
     for count in range(1, len(lines)):
         path.write_text("".join(lines[:count]))
-        assert "cut off: by line 1 this file ends with " in error(path)
+        assert "cut off: line 1 says that this file ends with " in error(path)
     path.write_text("".join(lines) + "\n# ours\n".replace("#", "!" if name == "slb.ios" else "#"))
     assert load(path).configuration == of, "a line below the last one"
 
@@ -86,7 +86,7 @@ def test_a_running_configuration_that_was_cut_off_has_a_warning(tmp_path: Path, 
     loaded = load(path)
     assert loaded.configuration.farms == {"F": ServerFarm("F")}
     (warning,) = (each for each in loaded.warnings if "cut off" in each.text)
-    assert "it may be cut off: expected 'end' below what line " in warning.text
+    assert "it may be cut off: expected 'end' at the end of the configuration that line " in warning.text
     path.write_text(f"{heading}ip slb serverfarm F\nend\n")
     assert not any("cut off" in each.text for each in load(path).warnings)
 
