@@ -48,7 +48,7 @@ _ALL_ADDRESSES = "0.0.0.0"
 
 
 def new_supervisor() -> Supervisor:
-    """What watches over the loops of the process, as the environment asks for. Raises: SystemExit."""
+    """The supervisor of the loops of the process, as the environment configures it. Raises: SystemExit."""
     try:
         return Supervisor(os.environ)
     except WatchdogSettingError as error:
@@ -96,7 +96,7 @@ def load_switch_records() -> dict[int, SwitchRecord]:
 
 
 def switch_records() -> dict[int, SwitchRecord]:
-    """The same. Raises: SwitchRecordError."""
+    """The switch-test records of :func:`load_switch_records`. Raises: SwitchRecordError."""
     directory = os.environ.get(RECORDS_VARIABLE)
     return read_records(Path(directory)) if directory else {}
 

@@ -27,13 +27,13 @@ _MAX_NAMED = 3
 
 
 class Basis(Enum):
-    """What a changed configuration rests on: this decides whether it may replace one that cannot be applied here."""
+    """The basis of a changed configuration. It decides whether that may replace one that cannot be applied here."""
 
-    #: What is in force at this member, and commands.
+    #: The configuration in force at this member, changed by commands.
     IN_FORCE = auto()
-    #: A file, which says all of it.
+    #: A file with the whole configuration.
     FILE = auto()
-    #: What was in force at all members before, and comes back.
+    #: A configuration that was in force at all members before, and comes back.
     ROLLBACK = auto()
 
 

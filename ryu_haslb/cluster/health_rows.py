@@ -1,4 +1,4 @@
-"""The real servers that the leader does not hold for operational, as rows of the database. Pure.
+"""The real servers that are not operational by the judgement of the leader, as rows of the database. Pure.
 
 A real server without a row is OPERATIONAL. The time at which it failed is that of the wall clock, since members run on
 several machines; where their clocks differ, a failed real server is retried that much earlier or later.
@@ -22,7 +22,7 @@ _ROUNDING = 2
 
 
 class Clocks(NamedTuple):
-    """The same moment on both clocks, in seconds: the monotonic one, and that of the wall."""
+    """One moment, in seconds, by the monotonic clock and by the wall clock."""
 
     monotonic: float
     wall: float

@@ -86,7 +86,7 @@ class ClusterRollback(Rollback):
         super().confirm()
 
     def end_of_rollback(self) -> Sequence[Edit]:
-        """What is committed together with the configuration that comes back: that no change waits any more."""
+        """The edit that goes with the configuration that comes back, in one commit: no change waits any more."""
         return [Edit(ROLLBACK, _to_end)]
 
     def end(self, succeeded: bool, now: float) -> None:

@@ -31,7 +31,7 @@ _MAX_DIGITS = 12
 
 
 class PlanChangedError(HaslbError):
-    """What would be applied is not what the operator has seen."""
+    """The change differs from the plan that the operator has seen."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -33,7 +33,9 @@ class ClientRow(TypedDict):
 
     client: Address
     requests: Annotated[Count, "Packets to virtual addresses since the start, or since the counters were cleared."]
-    drops: Annotated[Count, "Those of them that were dropped by the balancer; not what meters of switches dropped."]
+    drops: Annotated[
+        Count, "Packets among them that the balancer dropped; what meters of switches dropped is not counted."
+    ]
     sessions: Annotated[Count, "Live sessions whose last request came from it."]
 
 

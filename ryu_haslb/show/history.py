@@ -1,4 +1,4 @@
-"""``show ip slb history``: what has changed in the last days."""
+"""``show ip slb history``: the state changes of the last days."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StateChangeRow(TypedDict):
 
 
 def state_changes(sources: Sources, limit: Optional[int] = None) -> Iterator[StateChangeRow]:
-    """What has changed in the last days, the newest first."""
+    """The state changes of the last days, the newest first."""
     for each in islice(() if sources.history is None else sources.history.newest_first(), limit):
         yield {
             "at": datetime.fromtimestamp(each.at, timezone.utc).isoformat(timespec="seconds"),

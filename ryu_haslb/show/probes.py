@@ -1,4 +1,4 @@
-"""``show ip slb probe``: what the probes of farms have shown of each real server."""
+"""``show ip slb probe``: the results of probes for each real server."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class ProbeRow(TypedDict):
 
     real: Address
     port: Annotated[Port, "UDP port of the real server."]
-    state: Annotated[ProbeState, "What the probe has shown of it; see docs/states.md."]
+    state: Annotated[ProbeState, "State of the real server by this probe; see docs/states.md."]
     outages: Annotated[Count, "Times that it has failed by this probe."]
     current: Annotated[Optional[Seconds], "How long its present outage lasts; null if there is none."]
     cumulative: Annotated[Seconds, "How long all its outages have lasted."]
     probe: Annotated[str, "Name of the probe."]
     kind: Annotated[str, Values(enum=tuple(kind.value for kind in ProbeKind))]
     farm: str
-    interval: Annotated[Seconds, "Time between two questions, as configured."]
-    faildetect: Annotated[Count, "Questions in a row without an answer after which it has failed."]
-    source: Annotated[Optional[Address], "Where questions come from; null: from the virtual address, in direct mode."]
-    nai: Annotated[Optional[str], "The mobile that an ipmobile probe asks for; null for a ping."]
-    questions: Annotated[Count, "Questions that were sent to it."]
-    answers: Annotated[Count, "Answers that came in time."]
-    unanswered: Annotated[Count, "The last questions in a row without an answer."]
+    interval: Annotated[Seconds, "Time between two probes, as configured."]
+    faildetect: Annotated[Count, "Consecutive unanswered probes after which it has failed."]
+    source: Annotated[Optional[Address], "Source address of the probes; null: the virtual address, in direct mode."]
+    nai: Annotated[Optional[str], "NAI in an ipmobile probe; null for a ping."]
+    questions: Annotated[Count, "Probes that were sent to it."]
+    answers: Annotated[Count, "Probes that it has answered in time."]
+    unanswered: Annotated[Count, "Consecutive unanswered probes up to now."]
     round_trip: Annotated[Optional[Seconds], "Time that the last answer took; null before the first one."]
 
 
 def probes(sources: Sources, name: Optional[str] = None) -> Iterator[ProbeRow]:
-    """What each probe has shown of each real server that it asks, or the probe with this name."""
+    """The results of each probe for each real server, or of the probe with this name."""
     now = time.monotonic()
     for target in list(sources.balancer.probing.targets):
         if name in (None, target.probe.name):

@@ -33,7 +33,7 @@ class RedundancyRow(TypedDict):
     leader_since: Annotated[str, "When it began to lead, in UTC (ISO 8601)."]
     leader_reason: Annotated[str, "Why it leads, as a token such as leader_lost; empty if that is not recorded."]
     database_connected: Annotated[bool, "Whether a database server that follows the Raft leader is connected."]
-    standbys: Annotated[Count, "Members that are there and stand by."]
+    standbys: Annotated[Count, "Members that are present and stand by."]
     absent: Annotated[list[str], "Names of the members that have not changed their rows in the last 16 s."]
     rivals_seen: Annotated[Count, "Times that another member said that it led while this one did."]
     duplicate_name: Annotated[bool, "Whether another member has had the name of this one in the last 16 s."]
@@ -49,7 +49,7 @@ class MemberRow(TypedDict):
 
     member: Annotated[str, "Name of the member."]
     present: Annotated[bool, "Whether it is there: it has changed its row in the last 16 s."]
-    silent: Annotated[Seconds, "Since it has changed its row, which each member that is there does every 5 s."]
+    silent: Annotated[Seconds, "Time since it has changed its row, which each present member does every 5 s."]
     state: Annotated[
         str,
         Values(enum=(*_STATES, FORMER_LEADER)),

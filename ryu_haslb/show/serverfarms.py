@@ -18,7 +18,7 @@ class ServerFarmRow(TypedDict):
     """A server farm."""
 
     farm: str
-    predictor: Annotated[str, "How a new session gets its real server."]
+    predictor: Annotated[str, "Predictor, by which a new session gets its real server."]
     nat: Annotated[Nat, "SERVER in direct mode, none in dispatched mode."]
     reals: Annotated[Count, "Number of real servers."]
     bind_id: Annotated[Count, "Bind id that DFP agents know the farm by; always 0."]

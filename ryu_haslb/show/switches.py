@@ -37,17 +37,17 @@ class _Measured(Protocol):
 
 
 class SwitchFacts(TypedDict):
-    """What was found out about a switch."""
+    """The make, layout and capabilities of a switch."""
 
     address: Annotated[str, "Address that it has connected from last."]
-    make: Annotated[str, "Who made it, as it says."]
-    version: Annotated[str, "Its hardware and software, as it says."]
+    make: Annotated[str, "Manufacturer, as the switch reports it."]
+    version: Annotated[str, "Hardware and software, as the switch reports them."]
     served_for: Annotated[Optional[Seconds], "Time since it is served over this connection; null if it is not served."]
     switching: Annotated[SwitchingMode, "How it forwards what does not concern the balancer; see docs/switches.md."]
     switching_source: Annotated[SwitchingDecision, "What has decided that; see docs/switches.md."]
     tables: Annotated[Count, "Flow tables that it has, as far as they are used."]
-    capabilities: Annotated[list[str], "What it was seen to be able to do, as tokens; see docs/switches.md."]
-    lacks: Annotated[list[str], "What it was seen to lack, as tokens."]
+    capabilities: Annotated[list[str], "Capabilities that it was found to have, as tokens; see docs/switches.md."]
+    lacks: Annotated[list[str], "Capabilities that it was found to lack, as tokens."]
     session_table_size: Annotated[
         Optional[Count], "Entries that its table 1 has room for, as it reports; null if it does not."
     ]
@@ -71,7 +71,7 @@ class SwitchRow(SwitchFacts):
 
     datapath: DatapathId
     connected: Annotated[bool, "Whether this balancer is connected to the switch and serves it."]
-    role: Annotated[SwitchRole, "What this balancer is among those at the switch; waiting: another one serves it."]
+    role: Annotated[SwitchRole, "Role of this balancer for the switch; waiting: another one serves it."]
     standby: Annotated[
         StandbyState,
         "What this standby does to have the switch's sessions; following: it has all of them; off: it is no standby.",

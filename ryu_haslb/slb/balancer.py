@@ -98,7 +98,7 @@ class Balancer:
             self.sessions.confirm(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
-        """Recover a session whose flow is still on a switch; ``tag`` must not be in use."""
+        """Recover a session whose rule is still on a switch; ``tag`` must not be in use."""
         session = self.sessions.recover(server, tag, real, now)
         real.sessions += 1
         real.total_sessions += 1

@@ -1,6 +1,6 @@
-"""Which of many has the most: exact up to a factor of two, and each step takes constant time.
+"""A ranking by count: which of many has the most, up to a factor of two. Each step takes constant time.
 
-Those that are counted are kept by the number of binary digits of their counts, their *level*. A level changes only when
+The ranking keeps its members by the number of binary digits of their counts, their *level*. A level changes only when
 a count reaches a power of two, or falls below it.
 """
 
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=Counted)
 
 
 class Ranking(Generic[T]):
-    """Those with a count above 0."""
+    """The members with a count above 0, by level."""
 
     __slots__ = ("_levels",)
 
@@ -32,11 +32,11 @@ class Ranking(Generic[T]):
         self._levels: list[dict[T, None]] = []
 
     def __iter__(self) -> Iterator[T]:
-        """All of them, those with the least first."""
+        """All members, the lowest level first."""
         return (each for level in self._levels for each in level)
 
     def most(self) -> Optional[T]:
-        """One that has more than half as many as the one with the most; None if there is none at all."""
+        """A member whose count is more than half of the highest one; None if there is no member."""
         levels = self._levels
         while levels and not levels[-1]:
             levels.pop()

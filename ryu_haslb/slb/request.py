@@ -64,6 +64,6 @@ def make_request(  # noqa: PLR0913, PLR0917 - the fields
     return request
 
 
-#: What to do with one request: dispatch it to a real server, or drop it for a reason. The session is the one whose flow
+#: What to do with one request: dispatch it to a real server, or drop it for a reason. The session is the one whose rule
 #: is to carry the mobile's next requests; None when there is to be none.
 Verdict = tuple[Optional[RealServer], Optional[Session], Optional[DropReason]]

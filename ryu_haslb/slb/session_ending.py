@@ -113,7 +113,7 @@ class SessionEnding:
     def _forget_in_slices(
         self, datapath_id: int, now: float, kept_of: KeptOf, on_forgotten: Callable[[list[Session]], None]
     ) -> Iterator[int]:
-        """Those without a rule that have sent a request after ``now`` are at another switch."""
+        """Forget sessions in slices. Those without a rule that sent a request after ``now`` are at another switch."""
         for sessions in self._sessions.slices(FORGOTTEN_PER_STEP):
             kept = kept_of(sessions)
             forgotten = [

@@ -26,13 +26,12 @@ class UnknownObjectError(HaslbError):
 
 
 class Page(NamedTuple):
-    """Sessions in the order of their tags (:func:`.place_of`), from the one behind the tag ``after`` on; None: from the
-    first one on."""
+    """A page of sessions in the order of their tags (:func:`.place_of`): those behind the tag ``after``; None: all."""
 
     after: Optional[int] = None
 
     def of(self, sessions: Iterable[Session]) -> list[Session]:
-        """Those of these sessions that are on the page, in its order."""
+        """The sessions among these that are on the page, in its order."""
         first = (-1, 0) if self.after is None else place_of(self.after)
         return sorted((each for each in sessions if place_of(each.tag) > first), key=lambda each: place_of(each.tag))
 

@@ -179,7 +179,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/history", "Real servers in the last five minutes", _history, array(RealHistoryRow)),
     _table(
         "/api/v1/history/changes",
-        "What has changed in the last days, the newest first",
+        "State changes of the last days, newest first",
         StateChangeRow,
         state_changes,
     ),

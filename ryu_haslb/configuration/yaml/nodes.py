@@ -177,7 +177,7 @@ def parsed(node: yaml.Node, expected: str, parse: Callable[[str], Value]) -> Val
 
 
 def parsed_text(text: str, line: int, expected: str, parse: Callable[[str], Value]) -> Value:
-    """The same for a text such as a key."""
+    """The value that a parser makes of a text of this line, such as a key. Raises: NodeError, as :func:`parsed`."""
     try:
         return parse(text)
     except ValueError as error:

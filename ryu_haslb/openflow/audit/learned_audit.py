@@ -1,7 +1,7 @@
 """The audit of a learning table: finds the rules of learned addresses that others have changed.
 
-Without its actions such a rule drops what is sent to its address, for as long as somebody sends there. The switch
-reports by itself when one is deleted (flow-removed message), and not when one is changed. So they are compared::
+Without its actions such a rule drops what is sent to its address, for as long as packets are sent there. The switch
+reports by itself when one is deleted (flow-removed message), but not when one is changed. So they are compared::
 
     3 s after the first address was learned,   ask for the rules of table 3, and then for those of table 4
     and every 4 s                              -> one has another effect than it was sent with -> forget the address

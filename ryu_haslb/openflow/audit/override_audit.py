@@ -206,7 +206,7 @@ class OverrideAudit:
             self._conclude(now)
 
     def _take_unread(self, request: RuleRequest, are_about_requests: bool) -> None:
-        """What is asked for is not read: those of these rules that were reported are taken to be there still."""
+        """The rules of a request are not read. Those of them that were reported count as still there."""
         for each in self._reported:
             if request.selects(each.table, each.cookie) and is_about_requests(each.match) == are_about_requests:
                 self._look.take(FlowStats(*each[:4], instructions=b""))

@@ -104,7 +104,7 @@ class Overriding(NamedTuple):
 
 
 def guards_of(rules: Iterable[SentRule], replies: Iterable[Rule]) -> list[Guard]:
-    """What these rules must get, which are in place, and the replies that these would copy (PASS_REPLY)."""
+    """The packets that these ``rules`` in place must get, and ``replies`` that would be copied (PASS_REPLY)."""
     rules = list(rules)
     guards: dict[tuple[int, ...], Guard] = {}
 

@@ -1,4 +1,4 @@
-"""What is known of switches by the words of their descriptions, because they neither say nor show it in time. Pure."""
+"""Known behaviour of makes of switches, by words of their descriptions, where nothing else shows it in time. Pure."""
 
 from __future__ import annotations
 

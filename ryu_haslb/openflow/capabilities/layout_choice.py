@@ -64,7 +64,7 @@ class SwitchingSource(Enum):
 
     @property
     def text(self) -> str:
-        """The same for the operator."""
+        """The reason as operators read it."""
         return _SOURCE_TEXTS[self]
 
 

@@ -1,7 +1,7 @@
 """Finds out whether a switch of an unknown make forwards what is output to NORMAL, by the counters of its ports. Pure.
 
-Some switches accept rules with output to NORMAL and drop the packets; of those that reject them, :mod:`.layout_choice`
-hears. So the check sends packets to an address that no host has, and looks which ports count them::
+Some switches accept rules with output to NORMAL and drop the packets; :mod:`.layout_choice` handles those that reject
+such rules. The check sends packets to an address that no host has, and looks which ports count them::
 
     BEFORE   packets to ALL     -> some ports count them             -> TRIED
                                 -> none does                         -> OVER: nothing can be seen
@@ -125,7 +125,7 @@ class NormalCheck:
                 self.end()
 
     def end(self) -> None:
-        """It is known, or decided by others."""
+        """End the check: it has a result, it cannot have one, or something else has decided."""
         self._stage, self._asked = _Stage.OVER, {}
 
     def on_error(self, xid: int) -> bool:

@@ -355,7 +355,7 @@ class Connection:
         return is_of_bundle or self._mastership.on_message(kind, xid, message, self._clock())
 
     def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
-        """The same, but discard requests: another balancer gets them, or this one stops, and they might get no rule."""
+        """As :meth:`_on_message`, but discard requests: another balancer serves them, or this one stops."""
         return (
             kind == wire.OFPT_PACKET_IN
             or self._follower.on_message(kind, xid, message, self._clock())

@@ -241,7 +241,7 @@ class Fleet:
         self._preload_all()
 
     def preload_lost_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
-        """The same for next hops that it has lost: where they were."""
+        """Another member of the cluster leads, and has lost these next hops: where they were."""
         self._preloaded_lost = places
         self._preload_all()
 

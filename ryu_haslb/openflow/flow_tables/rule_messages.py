@@ -192,12 +192,12 @@ def reported_removal(rows: Iterable[FlowStats], xid: int) -> list[bytes]:
 
 
 def _identity(rule: Rule) -> tuple[int, int, tuple[tuple[str, wire.Value], ...]]:
-    """What tells standing rules apart."""
+    """The cookie, priority and match by which standing rules differ."""
     return rule.cookie, rule.priority, tuple(rule.match.items())
 
 
 def _without(rules: Iterable[Rule], others: Iterable[Rule]) -> list[Rule]:
-    """Those of these rules that are not among the others, all but PASS_OTHER."""
+    """The rules that are not among the others, except PASS_OTHER."""
     present = {_identity(rule) for rule in others}
     return [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER and _identity(rule) not in present]
 

@@ -78,7 +78,7 @@ def _all_rules(configuration: Configuration, datapath_id: int, sides: Sides, key
 
 
 def _probe_rules(configuration: Configuration, keys: list[bytes]) -> Iterator[Rule]:
-    """What concerns the sources of probes: addresses that no other machine has.
+    """The rules for the source addresses of probes, which no other machine has.
 
     Else a stranger that sends from such an address could have home agents answer until the meter of answers is full.
     """
@@ -95,7 +95,7 @@ def _probe_rules(configuration: Configuration, keys: list[bytes]) -> Iterator[Ru
 
 
 def _rules_for_our_switches(packet: Match, keys: list[bytes]) -> Iterator[Rule]:
-    """What another switch of ours has sent is on its way to a home agent, and goes on."""
+    """Rules that pass on what another switch of ours has sent to a home agent."""
     for key in keys:
         if key != UNKEYED or keys[0] == UNKEYED:
             yield Rule(Purpose.PASS_DISPATCHED, {**packet, "eth_src": dispatch_match(key)})

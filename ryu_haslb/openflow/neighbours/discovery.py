@@ -119,7 +119,7 @@ class NeighbourDiscovery:
         return self._neighbours.location(real)
 
     def last_location(self, real: RealServer) -> Optional[Location]:
-        """The same, or the last one if it was lost."""
+        """The location of a real server's next hop, or the last one if it was lost."""
         return self._neighbours.last_location(real)
 
     def is_direct(self, real: RealServer) -> bool:

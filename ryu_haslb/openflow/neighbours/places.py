@@ -1,4 +1,4 @@
-"""Where a neighbour of a switch is, and what is known of its place: what others see of :mod:`.table`."""
+"""The place of a neighbour of a switch, and what is known of it: the types of :mod:`.table` that other rooms use."""
 
 from __future__ import annotations
 

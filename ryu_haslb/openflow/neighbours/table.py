@@ -70,7 +70,7 @@ class Neighbours:
         return self._of_real[real].location
 
     def last_location(self, real: RealServer) -> Optional[Location]:
-        """The same, or where it was when it was lost."""
+        """The location of a real server's next hop, or where it was when it was lost."""
         neighbour = self._of_real[real]
         return neighbour.location or neighbour.lost_from
 

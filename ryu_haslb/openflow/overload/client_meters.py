@@ -63,7 +63,7 @@ class ClientMeters:
         return {meter: self._rate_of_client[client] for client, meter in self._meter_of_client.items()}
 
     def by_client(self, of_meter: Mapping[int, int]) -> dict[bytes, int]:
-        """What is counted for each meter, by client."""
+        """Counts of meters as counts of their clients."""
         return {client: of_meter.get(meter, 0) for client, meter in self._meter_of_client.items()}
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:

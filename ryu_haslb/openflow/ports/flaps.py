@@ -2,7 +2,7 @@
 
 Each change of a port costs work: home agents behind it are given up, looked for by ARP, and the rules of their sessions
 are installed again. So the first changes of a port in a second are followed at once, and of all further ones the last,
-when the second is over. A peer may make up ports without number, so the changes of all ports together are limited as
+when the second is over. A peer may report any number of ports, so the changes of all ports together are limited as
 well: those beyond the limit are followed some with each tick.
 """
 

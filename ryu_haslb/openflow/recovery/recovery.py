@@ -18,9 +18,9 @@ A rule is pending for the idle time of its virtual server, as long as its sessio
 removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
 it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
 
-Every host that reaches the OpenFlow port can pass for a switch, and report rules with any tags. Which of two switches
-lies, the balancer cannot know. So each is believed of itself only: the session stays where the other switch has it, and
-requests that arrive at the switch of the contested rule are forwarded by that rule::
+Every host that reaches the OpenFlow port can pass for a switch, and report rules with any tags. The balancer cannot
+know which of two switches lies. So each is believed about itself only: the session stays where the other switch has it,
+and requests that arrive at the switch of the contested rule are forwarded by that rule::
 
     the other session has ended                        -> the rule's session is recovered
     the session is here now, or at the same home agent -> the rule is the session's
@@ -108,7 +108,7 @@ class Recovery:
         self._destinations = Destinations()
         self._rules = UnsettledRules(balancer.sessions, self._destinations)
         self.forwarding = RuleForwarding(datapath_id, self._rules, self._destinations, self._give_up)
-        #: Whether the log has said that rules wait, and not yet what has become of them.
+        #: Whether the log has reported pending rules, and not yet their end.
         self._is_awaited = False
 
     @property
@@ -207,11 +207,11 @@ class Recovery:
         return self._balancer.sessions.by_tag(tag) is not None and tag not in self._rules.contested
 
     def on_timed_out(self, tag: int, now: float) -> Optional[RuleTarget]:
-        """The switch has timed out a rule. Where it leads, if it is pending or contested, and is still asked for."""
+        """The switch has timed out a rule. Returns where it leads if its mobile has sent requests lately."""
         return self._rules.on_timed_out(tag, now)
 
     def end(self) -> None:
-        """No rule is waited for any more."""
+        """Wait for no rule any more."""
         self._rules.end()
 
     def tick(self, now: float) -> None:

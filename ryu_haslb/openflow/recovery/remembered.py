@@ -1,4 +1,4 @@
-"""The sessions of one switch that a member of a cluster knows, and the switch may lose: while it is not connected here.
+"""The sessions that a member of a cluster remembers of a switch that it does not serve, in case the switch loses them.
 
 The switch is the session store, but it may lose its rules: it restarts, or no member is connected to it for long and it
 has no ``fail_mode=secure``. A leader that lives has the sessions, and installs their rules again. If the leader is lost
@@ -6,7 +6,7 @@ as well, there are the members that followed the switch until its connection was
 
     the connection of a switch that was followed ends -> the rules that were followed are remembered
     this member leads no more                         -> so are those of its sessions there
-    the switch is followed again, and has our rules   -> forgotten: the leader has them, and knows better
+    the switch is followed again, and has our rules   -> forgotten: the leader has them as they are now
     a mobile comes to another switch                  -> its session is recovered there, and remembered no more
     this member serves the switch
         and it reports none of our standing rules     -> it has lost all: what is remembered is recovered, and installed
@@ -77,14 +77,14 @@ class RememberedSessions:
             self._view.forget(tag)
 
     def recall(self) -> Recalled:
-        """The switch has lost its rules: what is known of them. It is not remembered any more."""
+        """The switch has lost its rules. Returns what is known of them, and remembers it no more."""
         view = self._view
         recalled = Recalled({}, [], 0.0) if view is None else Recalled(view.rules, view.targets, self._known_at)
         self.discard()
         return recalled
 
     def discard(self) -> None:
-        """What is remembered is of no use any more."""
+        """Forget all: it is of no use any more."""
         if self._view is not None:
             self._view.end()
             self._view = None

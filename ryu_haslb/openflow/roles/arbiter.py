@@ -1,4 +1,4 @@
-"""Over one connection: what this balancer is for a switch by OpenFlow's roles, and how it asks for that.
+"""The role of this balancer for a switch (OpenFlow's controller roles), and how it is requested. Over one connection.
 
 The switch has at most one MASTER. A SLAVE gets no packet-ins, and the switch rejects its flow-mods and packet-outs
 (OpenFlow 1.3.5, section 6.3.6). A balancer acts as MASTER only, never as EQUAL. Two kinds of arbiters decide when to
@@ -165,11 +165,11 @@ class Arbiter(ABC):
 
     @abstractmethod
     def _on_changed(self, reply: RoleReply, now: float) -> None:
-        """The switch has given the role that was asked for."""
+        """The switch has given the requested role."""
 
     @abstractmethod
     def _on_change_rejected(self, now: float) -> None:
-        """The switch has rejected the role that was asked for."""
+        """The switch has rejected the requested role."""
 
     @abstractmethod
     def _lose(self, now: float) -> None:

@@ -198,7 +198,7 @@ class FencedMastership(Arbiter):
         self._change(ControllerRole.MASTER if self._has_claimed else ControllerRole.SLAVE, self._claimed)
 
     def _on_changed(self, reply: RoleReply, now: float) -> None:
-        """The reply is not believed if it is not about what was asked for; the next timer asks again."""
+        """The reply is not believed if it is not about the requested role; the next tick asks again."""
         if self._has_claimed != (reply.role == ControllerRole.MASTER):
             return
         if self._has_claimed and self._leadership.is_leading:

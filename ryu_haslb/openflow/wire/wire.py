@@ -187,7 +187,7 @@ def oxm_header(name: str, masked: bool = False) -> int:
 
 
 def oxm_prefix(name: str) -> bytes:
-    """The same of a field without a mask, packed."""
+    """The packed header of a match field without a mask."""
     return _OXM.pack(oxm_header(name))
 
 
