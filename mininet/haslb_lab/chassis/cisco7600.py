@@ -120,7 +120,7 @@ def _has_crypto(configuration: Path) -> bool:
 
 
 class StockCisco7600(Cisco7600):
-    """The same for stock Mininet, whose own hosts have no routes and whose switches have no VLANs.
+    """The topology for stock Mininet, whose own hosts have no routes and whose switches have no VLANs.
 
     The switches run in user space, as in the lab. Without a controller they learn and forward.
     """

@@ -62,7 +62,7 @@ class Notes:
         return found
 
     def each_item(self, node: yaml.Node, what: str, read: Callable[[yaml.Node], Value]) -> list[Value]:
-        """The same for the items of a list."""
+        """The results of ``read`` for each item of a list without errors."""
         found = []
         with self.noting():
             for item in items(node, what):
@@ -105,7 +105,7 @@ class Fields:
         return self.get(name, lambda node: self._notes.each(node, name, read)) or []
 
     def each_item(self, name: str, read: Callable[[yaml.Node], Value]) -> list[Value]:
-        """The same for the items of a list."""
+        """The results of ``read`` for each item of the list at a key; empty without the key."""
         return self.get(name, lambda node: self._notes.each_item(node, name, read)) or []
 
     def finish(self) -> None:

@@ -100,7 +100,7 @@ class ClusterLab(Lab):
             process = self.run(node, [sys.executable, program.__file__, *words], stderr=log, **pipes)
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":
-            raise LabError(f"the program of {node} does not start")
+            raise LabError(f"the program of {node} does not start: {self._last_log_line(node)}")
         return process
 
     def connect_switch(self, switch: Optional[str] = None) -> None:
@@ -268,7 +268,7 @@ def _tell(process: subprocess.Popen[bytes], command: str) -> None:
 def _await_done(process: subprocess.Popen[bytes], name: str) -> None:
     assert process.stdout is not None
     if process.stdout.readline() != b"done\n":
-        raise LabError(f"{name} has ended")
+        raise LabError(f"the program of {name} has ended in the middle of a command")
 
 
 def _first_mobile(pdsn: int) -> int:

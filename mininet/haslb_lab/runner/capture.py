@@ -63,7 +63,7 @@ class Capture:
         argv = [sys.executable, str(FRAMES), "capture", self._interface, *self._options]
         self._process = self._run(self._node, argv, stdout=subprocess.PIPE, bufsize=0)
         if self._output.readline() != b"ready\n":
-            raise LabError(f"{self._node} cannot capture")
+            raise LabError(f"{self._node} cannot capture at {self._interface}; is there such an interface?")
         return self
 
     def __exit__(self, *_: object) -> None:

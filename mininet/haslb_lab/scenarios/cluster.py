@@ -52,7 +52,7 @@ class ClusterPlay:
         say = self._display.say
         leader = lab.leader()
         if leader is None:
-            raise LabError("no member leads")
+            raise LabError("no member leads, though none has failed")
         process = lab.processes[leader].pid
         (standby,) = lab.others(leader)
         say(f"{leader} leads: it is MASTER of {' and '.join(SWITCHES.values())}. {standby} stands by.", style="bold")
