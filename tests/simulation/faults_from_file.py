@@ -17,7 +17,9 @@ def _read(path: str) -> dict[str, Any]:
     return run_path(path)
 
 
-def with_own_faults(path: str, parameters: Parameters, history: list[Fault], seconds: float, seed: int) -> list[Fault]:
+def with_faults_of_file(
+    path: str, parameters: Parameters, history: list[Fault], seconds: float, seed: int
+) -> list[Fault]:
     """The history of a seed, and the faults of the file among it."""
     own = _read(path)["faults"](parameters, seconds, Random(f"{seed} own faults"))
     return sorted([*history, *(Fault(*each) for each in own)], key=lambda fault: fault.at)

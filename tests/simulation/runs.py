@@ -14,7 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from simulation.faults import Fault
-from simulation.faults_from_file import with_own_faults
+from simulation.faults_from_file import with_faults_of_file
 from simulation.parameters import Parameters
 from simulation.simulation import Outcome, random_run, simulate
 
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
         """The world and the history of a seed."""
         parameters, history = random_run(seed, self.seconds, self.is_crowded)
         if self.faults:
-            history = with_own_faults(self.faults, parameters, history, self.seconds, seed)
+            history = with_faults_of_file(self.faults, parameters, history, self.seconds, seed)
         return parameters, history
 
 
