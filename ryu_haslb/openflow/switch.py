@@ -109,7 +109,7 @@ class Switch:
         """Use another layout: other tables, or another way to forward what is not ours. Learned addresses are lost."""
         self.layout = self.adjacencies.discovery.layout = self.questions.layout = layout
         self.questions.forget_rules()
-        self.rules.waiting_rules.is_supported = layout.has_sessions
+        self.rules.waiting_rules.is_supported = layout.support.has_sessions
         self._end_learning()
         if layout.is_learning and self._transactions is not None:
             self.path.learning = Learning(
@@ -141,7 +141,7 @@ class Switch:
     @property
     def has_table_output(self) -> Optional[bool]:
         """Whether the switch outputs to TABLE. None while that is tried, or without a session table."""
-        return self.path.table_output.is_possible if self.layout.has_sessions else None
+        return self.path.table_output.is_possible if self.layout.support.has_sessions else None
 
     def connect(self, transactions: Transactions, now: float) -> None:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
@@ -164,7 +164,7 @@ class Switch:
         self._is_ready = True
         self._probe_table_output(self.channel, now)
         self.unrecovered.recovery.forwarding.is_port_usable = is_port_usable
-        self.unrecovered.begin(self.channel, self.layout.has_sessions, now)
+        self.unrecovered.begin(self.channel, self.layout.support.has_sessions, now)
 
     def disconnect(self) -> None:
         """The connection is lost. Sessions, and the rules on the switch, stay.
@@ -289,5 +289,5 @@ class Switch:
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
     def _probe_table_output(self, channel: Channel, now: float) -> None:
-        if self.layout.has_sessions:
+        if self.layout.support.has_sessions:
             self.path.table_output.probe_due(channel, next(iter(self.path.virtual_servers), None), now)

@@ -151,7 +151,7 @@ def facts_of(switch: Switch, now: float) -> SwitchFacts:
         "served_for": now - switch.served_since if is_served else None,
         "switching": switch.layout.switching.value,
         "switching_source": switch.switching_source.value,
-        "tables": switch.layout.tables,
+        "tables": switch.layout.support.tables,
         "capabilities": [each.value for each, has in known.items() if has],
         "lacks": [each.value for each, has in known.items() if has is False],
         "session_table_size": switch.reported.table_sizes.get(Table.SESSIONS),

@@ -59,7 +59,7 @@ class RuleInvariant:
         """
         world = self._world
         switches = world.controller.fleet.switches.values()
-        have_sessions = all(each.layout.has_sessions for each in switches)
+        have_sessions = all(each.layout.support.has_sessions for each in switches)
         found = {real for each in switches for real in each.adjacencies.forwarding.rule_actions}
         for session in world.controller.balancer.sessions if world.parameters.has_room and have_sessions else ():
             is_kept = session.virtual_server.farm.keeps(session.real)  # else its mobile moves with the next request

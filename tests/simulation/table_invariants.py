@@ -53,7 +53,8 @@ class TableInvariants:
         """A known mobile whose home agent is reached has a rule while an unconfirmed session has one."""
         served = self._world.controller.fleet.switches[self._world.switch.datapath_id]
         sessions = list(self._world.controller.balancer.sessions)
-        if not served.layout.has_sessions or all(each.rule_at is None or not each.unconfirmed_in for each in sessions):
+        has_sessions = served.layout.support.has_sessions
+        if not has_sessions or all(each.rule_at is None or not each.unconfirmed_in for each in sessions):
             self._without_rule.clear()
             return
         waiting = {

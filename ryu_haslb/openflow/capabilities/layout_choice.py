@@ -13,6 +13,7 @@ The first of these that is known decides how the switch forwards traffic that is
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple, Optional
 
@@ -25,7 +26,7 @@ from ryu_haslb.openflow.capabilities.known_makes import (
     is_of,
 )
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecord
-from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
+from ryu_haslb.openflow.flow_tables.layout import Layout, PipelineSupport, flood_to
 from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, Action, Purpose, Table
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
@@ -99,22 +100,16 @@ class NormalSeen(NamedTuple):
 class LayoutChoice:
     """What is known of one switch, as far as its layout follows from it.
 
-    ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
-    out, ``has_session_table`` whether table 1 takes rules, ``has_metadata`` whether rules may match metadata,
-    ``returns_to_sessions`` whether they may match the ingress port CONTROLLER, ``has_flags`` whether they may have
-    flags, ``has_accepted`` whether the switch has accepted standing rules, and ``seen`` what counters have shown.
+    ``configured`` is the mode of the configuration, ``record`` what a test has found out, ``support`` what the switch
+    supports as far as its rejections show, ``has_accepted`` whether it has accepted standing rules, and ``seen`` what
+    counters have shown.
     """
 
     def __init__(self, tables: int, record: Optional[SwitchRecord] = None) -> None:
         self.configured: Optional[Switching] = None
         self.record = record
         self.seen: Optional[NormalSeen] = None
-        self.tables = tables
-        self.floods_by_ports = False
-        self.has_session_table = True
-        self.has_metadata = True
-        self.returns_to_sessions = True
-        self.has_flags = True
+        self.support = PipelineSupport(tables)
         self.has_accepted = False
         self._rejects_normal = False
         self._description = Description()
@@ -122,7 +117,8 @@ class LayoutChoice:
     def on_description(self, description: Description) -> None:
         """The switch has said who made it."""
         self._description = description
-        self.has_metadata = self.has_metadata and not is_of(description, MISREADS_METADATA)
+        if is_of(description, MISREADS_METADATA):
+            self.support = replace(self.support, has_metadata=False)
 
     @property
     def decision(self) -> SwitchingDecision:
@@ -185,21 +181,23 @@ class LayoutChoice:
         if self._may_reject_normal(error) and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
             return True
-        if error.type == wire.OFPET_BAD_ACTION and switching is Switching.LEARN and not self.floods_by_ports:
-            self.floods_by_ports = True
+        if error.type == wire.OFPET_BAD_ACTION and switching is Switching.LEARN and self.support.has_flood:
+            self.support = replace(self.support, has_flood=False)
             return True
         return self._on_other_rejected(error)
 
     def _on_other_rejected(self, error: wire.Error) -> bool:
         """The rejection was not for an action. True when the switch may accept the rules of another layout."""
-        if self._may_reject_return(error) and self.returns_to_sessions:
-            self.returns_to_sessions = False
-        elif (error.type, error.code) == _BAD_FLAGS and self.has_flags:
-            self.has_flags = False
-        elif error.table == Table.SESSIONS and self.has_session_table and not error.is_table_full:
-            self.has_session_table = False
-        elif (error.type, error.code) in _BAD_TABLE and self.tables > 1:
-            self.tables = Table.DESTINATIONS.value if self.tables > Table.DESTINATIONS else 1
+        support = self.support
+        if self._may_reject_return(error) and support.returns_to_sessions:
+            self.support = replace(support, returns_to_sessions=False)
+        elif (error.type, error.code) == _BAD_FLAGS and support.has_flags:
+            self.support = replace(support, has_flags=False)
+        elif error.table == Table.SESSIONS and support.has_session_table and not error.is_table_full:
+            self.support = replace(support, has_session_table=False)
+        elif (error.type, error.code) in _BAD_TABLE and support.tables > 1:
+            fewer = Table.DESTINATIONS.value if support.tables > Table.DESTINATIONS else 1
+            self.support = replace(support, tables=fewer)
         else:
             return False
         return True
@@ -226,21 +224,17 @@ class LayoutChoice:
         is_unspecific = (error.type, error.code) in _UNSPECIFIC and self.has_accepted
         if error.type != wire.OFPET_BAD_MATCH and not is_unspecific:
             return False
-        self.has_metadata = False
+        self.support = replace(self.support, has_metadata=False)
         return True
 
     def rejects_flood(self, error: wire.Error) -> bool:
         """Whether the switch rejects a packet-out because it has no port FLOOD."""
         if (error.type, error.code) != _BAD_OUT_PORT or not is_flood_packet_out(error.data):
             return False
-        self.floods_by_ports = True
+        self.support = replace(self.support, has_flood=False)
         return True
 
     def layout(self, ports: Collection[int]) -> Layout:
         """The layout of a switch that has these ports."""
-        switching = self.decision.switching
-        flood = flood_to(ports) if self.floods_by_ports else Layout().flood
-        return Layout(
-            *(switching, self.tables, flood, self.has_session_table, self.has_metadata),
-            *(self.returns_to_sessions, self.has_flags),
-        )
+        layout = Layout(self.decision.switching, self.support)
+        return layout if self.support.has_flood else replace(layout, flood=flood_to(ports))

@@ -45,17 +45,17 @@ class _Steps(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
-    """``flood`` are the packed actions that flood a packet, ``tables`` the number of the switch's tables.
+class PipelineSupport:
+    """What a switch supports of the pipeline. ``tables`` is the number of its tables.
 
-    ``has_session_table``: whether table 1 takes rules. ``has_metadata``: whether rules may match metadata.
-    ``returns_to_sessions``: whether they may match the ingress port CONTROLLER, as those do that return requests to
-    sessions. ``has_flags``: whether they may have flags, and so be reported when they are removed.
+    ``has_flood``: whether it has the port FLOOD. ``has_session_table``: whether table 1 takes rules. ``has_metadata``:
+    whether rules may match metadata. ``returns_to_sessions``: whether they may match the ingress port CONTROLLER, as
+    those do that return requests to sessions. ``has_flags``: whether they may have flags, and so be reported when they
+    are removed.
     """
 
-    switching: Switching = Switching.NORMAL
     tables: int = 255
-    flood: bytes = _FLOOD
+    has_flood: bool = True
     has_session_table: bool = True
     has_metadata: bool = True
     returns_to_sessions: bool = True
@@ -70,10 +70,19 @@ class Layout:
         """Whether the switch may have rules of ours in a table."""
         return table < self.tables and (table is not Table.SESSIONS or self.has_sessions)
 
+
+@dataclass(frozen=True)
+class Layout:
+    """How one switch gets the pipeline. ``flood`` are the packed actions that flood a packet."""
+
+    switching: Switching = Switching.NORMAL
+    support: PipelineSupport = PipelineSupport()
+    flood: bytes = _FLOOD
+
     @property
     def is_learning(self) -> bool:
         """Whether the switch has the learning table."""
-        return self.switching is Switching.LEARN and self.tables > Table.SOURCES
+        return self.switching is Switching.LEARN and self.support.tables > Table.SOURCES
 
     @property
     def copies_replies(self) -> bool:
@@ -87,17 +96,18 @@ class Layout:
 
     def fit(self, rules: Iterable[Rule]) -> Iterator[Rule]:
         """Those of the rules that belong on this switch."""
+        support = self.support
         for rule in rules:
             is_of_sessions = rule.table is Table.SESSIONS or rule.action is Action.GOTO_SESSIONS
-            if not self.has_table(rule.table):
+            if not support.has_table(rule.table):
                 continue
-            if is_of_sessions and not (self.has_sessions and self.returns_to_sessions):
+            if is_of_sessions and not (support.has_sessions and support.returns_to_sessions):
                 continue
             if rule.purpose in LEARNING_PURPOSES and not self.is_learning:
                 continue
             if self.switching is Switching.NONE and (rule.action is Action.PASS or rule.purpose in _TOUCHING_OTHERS):
                 continue
-            yield rule if self.has_metadata else replace(rule, match=_without_metadata(rule.match))
+            yield rule if support.has_metadata else replace(rule, match=_without_metadata(rule.match))
 
     def instructions(self, action: Action) -> bytes:
         """The instructions of a rule with this action."""
@@ -109,7 +119,7 @@ class Layout:
         if action is Action.PUNT_AND_PASS:
             return _Steps(_CONTROLLER + passing.actions, passing.table)
         if action is Action.PASS_AND_GOTO_REPLIES:
-            if self.switching is Switching.NORMAL and self.tables > Table.REPLIES:
+            if self.switching is Switching.NORMAL and self.support.tables > Table.REPLIES:
                 return _Steps(_NORMAL, Table.REPLIES)
             return _Steps(_CONTROLLER + passing.actions, passing.table)
         return {

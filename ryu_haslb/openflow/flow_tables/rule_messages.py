@@ -111,7 +111,8 @@ def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
 
     Each names its table: some switches (older ones of CPqD's) reject a deletion from all tables.
     """
-    purposes = [each for each in Purpose if each not in STAYING_PURPOSES and layout.has_table(PIPELINE[each].table)]
+    has_table = layout.support.has_table
+    purposes = [each for each in Purpose if each not in STAYING_PURPOSES and has_table(PIPELINE[each].table)]
     with_data = MEMORY_PURPOSES | LEARNED_PURPOSES
     return [
         (
@@ -222,7 +223,7 @@ def _add(  # noqa: PLR0913 - what differs between additions
         table=rule.table,
         cookie=rule.cookie,
         priority=rule.priority,
-        flags=_flags(rule, flags) if layout.has_flags else 0,
+        flags=_flags(rule, flags) if layout.support.has_flags else 0,
         match=match(rule.match),
         instructions=_instructions(rule, metered, layout),
         hard_timeout=hard_timeout,

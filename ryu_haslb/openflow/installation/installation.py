@@ -163,9 +163,9 @@ class Installation:
             return {}
         return {
             Capability.NORMAL: self._choice.decision.forwards_normal,
-            Capability.FLOOD: False if self._choice.floods_by_ports else None,
-            Capability.METADATA: self._choice.has_metadata,
-            Capability.SESSION_TABLE: self._switch.layout.has_sessions,
+            Capability.FLOOD: None if self._choice.support.has_flood else False,
+            Capability.METADATA: self._choice.support.has_metadata,
+            Capability.SESSION_TABLE: self._switch.layout.support.has_sessions,
             Capability.TABLE_OUTPUT: self._switch.has_table_output,
             Capability.BUNDLES: self.transactions.has_bundles,
             Capability.METERS: self.upkeep.meters.are_supported,
@@ -284,8 +284,8 @@ class Installation:
         if not self._was_sent_last(update):
             return
         layout = update.layout
-        if error is not None and layout.has_metadata and self._choice.rejects_metadata(error):
-            self._switch.layout = replace(layout, has_metadata=False)
+        if error is not None and layout.support.has_metadata and self._choice.rejects_metadata(error):
+            self._switch.layout = replace(layout, support=replace(layout.support, has_metadata=False))
             self._submit_table_miss(update._replace(layout=self._switch.layout), metered)
         elif error is not None and self._is_installing:
             self._must_repeat_table_miss = True

@@ -104,9 +104,9 @@ class LayoutEvidence:
 
     def _on_flood_rejected(self, error: wire.Error) -> bool:
         """The switch has no port FLOOD: flood to each port by itself. What was sent before is rejected as well."""
-        was_known = self.choice.floods_by_ports
+        was_unknown = self.choice.support.has_flood
         if not self.choice.rejects_flood(error):
             return False
-        if not was_known:
+        if was_unknown:
             self._on_found()
         return True

@@ -42,7 +42,7 @@ class Retirement:
         self._transactions = Transactions(transport)
         transport.handler = self._on_message
         self._layout = layout
-        if layout.has_sessions:
+        if layout.support.has_sessions:
             self._transactions.submit(session_removal, self._on_sessions_removed)
         else:
             self._on_sessions_removed(None)

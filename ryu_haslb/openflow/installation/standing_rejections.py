@@ -15,6 +15,7 @@ It may also reject them after the barrier reply that confirms them, as some hard
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Callable
 
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
@@ -62,7 +63,7 @@ class StandingRejections:
         if self._choice.on_rejected(error):
             self._install()
             return True
-        if error.is_table_full and error.table == Table.SESSIONS and self._choice.has_session_table:
+        if error.is_table_full and error.table == Table.SESSIONS and self._choice.support.has_session_table:
             self._remove_slice()
             return True
         return False
@@ -92,7 +93,7 @@ class StandingRejections:
         """
         number, self._slices_removed = self._slices_removed, self._slices_removed + 1
         if number == MAX_SLICES_REMOVED:
-            self._choice.has_session_table = False
+            self._choice.support = replace(self._choice.support, has_session_table=False)
             self._install()
             return
         if not number:

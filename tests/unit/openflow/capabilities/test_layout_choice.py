@@ -9,7 +9,7 @@ import pytest
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.capabilities.layout_choice import LayoutChoice
-from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.layout import Layout, PipelineSupport
 from ryu_haslb.openflow.flow_tables.pipeline import PIPELINE, Purpose, Rule
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.description import Description
@@ -50,12 +50,12 @@ def test_what_a_switch_rejects_leads_to_the_next_layout_until_none_is_left() -> 
     found = []
     while choice.on_rejected(REJECTED_PORT):
         found.append(choice.layout((1, 2, wire.OFPP_CONTROLLER)))
-    flooding = wire.output(1) + wire.output(2)
-    assert found == [Layout(Switching.LEARN, 64), Layout(Switching.LEARN, 64, flooding)]
+    flooding = Layout(Switching.LEARN, PipelineSupport(64, has_flood=False), wire.output(1) + wire.output(2))
+    assert found == [Layout(Switching.LEARN, PipelineSupport(64)), flooding]
     assert choice.on_rejected(REJECTED_TABLE)
     assert not choice.layout(()).is_learning
     assert choice.on_rejected(REJECTED_TABLE)
-    assert not choice.layout(()).has_sessions
+    assert not choice.layout(()).support.has_sessions
     assert not choice.on_rejected(REJECTED_TABLE)
 
 
@@ -64,7 +64,7 @@ def test_a_rejected_match_of_metadata_leads_to_a_layout_without() -> None:
     rejected = rejection((wire.OFPET_BAD_MATCH, 6), Purpose.PASS_OTHER)
     assert not choice.on_rejected(rejected), "the other rules do not match it"
     assert choice.rejects_metadata(rejected)
-    assert choice.layout(()) == Layout(tables=64, has_metadata=False)
+    assert choice.layout(()) == Layout(support=PipelineSupport(64, has_metadata=False))
 
 
 def test_a_rejection_without_a_reason_is_one_of_metadata_where_output_to_normal_was_accepted() -> None:
@@ -104,7 +104,7 @@ def test_a_switch_that_does_not_match_the_ingress_port_controller_has_session_ru
     rejected = rejection((wire.OFPET_BAD_MATCH, 7), purpose)
     assert choice.on_rejected(rejected)
     layout = choice.layout(())
-    assert layout.has_sessions
+    assert layout.support.has_sessions
     rules = [Rule(each) for each in (Purpose.RETURN_TO_SESSION, Purpose.PUNT_SESSION_MISS, Purpose.PUNT_REQUEST)]
     assert [rule.purpose for rule in layout.fit(rules)] == [Purpose.PUNT_REQUEST]
 
@@ -112,7 +112,7 @@ def test_a_switch_that_does_not_match_the_ingress_port_controller_has_session_ru
 def test_a_switch_whose_packets_may_begin_with_other_metadata_gets_a_layout_without() -> None:
     choice = LayoutChoice(64)
     choice.on_description(Description("Stanford University, Ericsson Research and CPqD Research"))
-    assert not choice.layout(()).has_metadata
+    assert not choice.layout(()).support.has_metadata
 
 
 def test_a_switch_without_flood_and_with_gaps_in_its_port_numbers_is_flooded_port_by_port() -> None:

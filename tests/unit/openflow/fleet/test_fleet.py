@@ -18,7 +18,7 @@ from ryu_haslb.openflow.fleet.connection import BARRIER_TIMEOUT, RULES_PER_SECON
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
 from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT
-from ryu_haslb.openflow.flow_tables.layout import Layout
+from ryu_haslb.openflow.flow_tables.layout import Layout, PipelineSupport
 from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.installation.retirement import Conclude
 from ryu_haslb.openflow.overload.meters import MAX_REJECTIONS
@@ -144,7 +144,7 @@ def test_rules_that_were_sent_before_a_rejection_showed_a_lack_show_no_further_o
         served.fleet.configure(CONFIGURATION)
     served.transport.answer()
     assert served.is_connected
-    assert served.fleet.switches[1].layout == Layout(Switching.LEARN, served.transport.tables)
+    assert served.fleet.switches[1].layout == Layout(Switching.LEARN, PipelineSupport(served.transport.tables))
 
 
 @pytest.mark.parametrize("has_bundles", [True, False])
@@ -161,7 +161,8 @@ def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without(has_bundle
     switch.rejects = reject
     served = Served(switch)
     assert served.is_connected
-    assert served.fleet.switches[1].layout == Layout(tables=served.transport.tables, has_metadata=False)
+    support = PipelineSupport(served.transport.tables, has_metadata=False)
+    assert served.fleet.switches[1].layout == Layout(support=support)
     assert Purpose.PASS_OTHER in purposes(switch)
     served.fleet.configure(replace(CONFIGURATION, virtual_servers={}))
     served.transport.answer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow.flow_tables.layout import Layout, flood_to
+from ryu_haslb.openflow.flow_tables.layout import Layout, PipelineSupport, flood_to
 from ryu_haslb.openflow.flow_tables.pipeline import Action, Purpose, Rule, Table
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import apply_actions, goto_table
@@ -23,7 +23,7 @@ def test_a_packet_is_flooded_to_ports_and_not_to_reserved_ones() -> None:
         (LAYOUT, Action.PASS, goto_table(3)),
         (LAYOUT, Action.PUNT_AND_PASS, apply_actions(wire.output(wire.OFPP_CONTROLLER)) + goto_table(3)),
         (LAYOUT, Action.PASS_AND_GOTO_REPLIES, apply_actions(wire.output(wire.OFPP_CONTROLLER)) + goto_table(3)),
-        (Layout(Switching.LEARN, 2), Action.PASS, apply_actions(wire.output(wire.OFPP_FLOOD))),
+        (Layout(Switching.LEARN, PipelineSupport(2)), Action.PASS, apply_actions(wire.output(wire.OFPP_FLOOD))),
         (LAYOUT, Action.FLOOD_AND_GOTO_SOURCES, apply_actions(wire.output(wire.OFPP_FLOOD)) + goto_table(4)),
         (LAYOUT, Action.DROP, apply_actions(b"")),
     ],
