@@ -3,7 +3,7 @@
 ``haslb run FILE``, or ``HASLB_CONFIG=FILE ryu-manager ryu_haslb.app``; ``docs/running.md`` lists the variables.
 
 Everything runs in green threads of one process: one for each switch, one for the timers (every
-:data:`TICK_INTERVAL`), one that sends session rules (every :data:`FLUSH_INTERVAL` while there are any), one for each
+:data:`TICK_INTERVAL`), one that sends session rules (every :data:`.FLUSH_INTERVAL` while there are any), one for each
 client of the control socket and of HTTP. Decisions take the time as an argument; only this file and the edges read the
 clock.
 """
@@ -43,7 +43,7 @@ from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_list
 from ryu_haslb.garbage_collection import QuietCollector
 from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.openflow.capabilities.switch_records import SwitchRecordError
-from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, Fleet
+from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, FLUSH_INTERVAL, Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import AcceptedConnection, OpenFlowServer
@@ -53,7 +53,7 @@ from ryu_haslb.show.overload_log import OverloadLog
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.show.state_log import StateLog
-from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.balancer import MAX_SESSIONS_PER_STEP, Balancer
 from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.startup import (
     available_memory,
@@ -77,14 +77,9 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between timer ticks: neighbours are probed, sessions end, signals are handled.
 TICK_INTERVAL = 0.02
-#: Seconds between two bundles of session rules. Open vSwitch carries out bundles and packet-outs in one thread: a large
-#: bundle delays requests by some milliseconds, and below this interval the bundles cost more than they save.
-FLUSH_INTERVAL = 0.005
 #: Seconds between two looks for session rules while none waits, and no message of a switch arrives. Looking every 5 ms
 #: was a third of the processor time of a balancer without requests.
 QUIET_INTERVAL = 0.1
-#: Sessions that one step of a tick examines before Registration Requests have their turn.
-MAX_SESSIONS_PER_STEP = 500
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
 SHUTDOWN_TIMEOUT = 5.0
 _TIMERS = "timers"

@@ -26,6 +26,10 @@ from ryu_haslb.slb.session_tag import UNKEYED
 from ryu_haslb.slb.statistics import Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+#: Sessions that one step of :meth:`Balancer.advance` or :meth:`Balancer.clear_in_slices` examines, before Registration
+#: Requests have their turn.
+MAX_SESSIONS_PER_STEP = 500
+
 
 class Balancer:
     """All virtual servers of one configuration, their farms and sessions.

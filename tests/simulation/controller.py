@@ -15,9 +15,9 @@ from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.dfp.agent_connection import SetWeight
 from ryu_haslb.dfp.configured_agents import DfpAgents
 from ryu_haslb.dfp.steering import ServerStates, steer
-from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, Fleet
+from ryu_haslb.openflow.fleet.fleet import CONFIRMATION_TIMEOUT, FLUSH_INTERVAL, Fleet
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
-from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.balancer import MAX_SESSIONS_PER_STEP, Balancer
 from ryu_haslb.slb.session_tag import UNKEYED
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
@@ -27,8 +27,6 @@ from simulation.switch import SimulatedSwitch
 from simulation.transport import Transport
 
 TICK_INTERVAL = 0.1
-FLUSH_INTERVAL = 0.005
-MAX_SESSIONS_PER_STEP = 500
 #: Seconds after which a switch that has lost its controller connects again.
 RECONNECT_INTERVAL = 1.0
 

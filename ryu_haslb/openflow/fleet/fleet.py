@@ -32,6 +32,9 @@ T = TypeVar("T")
 RETURN_TIMEOUT = 8.0
 #: Seconds that the switches have at a stop to confirm what was sent to them.
 CONFIRMATION_TIMEOUT = 2.0
+#: Seconds between two bundles of session rules. Open vSwitch carries out bundles and packet-outs in one thread: a large
+#: bundle delays requests by some milliseconds, and below this interval the bundles cost more than they save.
+FLUSH_INTERVAL = 0.005
 
 
 class Fleet:
