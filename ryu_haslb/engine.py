@@ -19,7 +19,7 @@ from typing import Any, Callable
 import eventlet.wsgi
 
 from ryu_haslb import product
-from ryu_haslb.own_file import open_own
+from ryu_haslb.regular_file import open_own
 
 # Ryu's HTTP module, which its application manager imports, takes this name from eventlet, which dropped it in 0.30.3.
 # Any object will do: the balancer has a web server of its own.

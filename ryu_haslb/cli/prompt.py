@@ -28,7 +28,7 @@ from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.next_words import Offers, help_lines, is_keyword
 from ryu_haslb.language.grammar import CommandError
-from ryu_haslb.own_file import open_own
+from ryu_haslb.regular_file import open_own
 
 #: Also as abbreviated as the grammar takes it.
 _SECRET = re.compile(r"password|\bdfp?\s+p(a|as|ass\w*)?\b|\bisa?k?m?p?\s+key\b", re.IGNORECASE)

@@ -16,7 +16,7 @@ import ryu_haslb
 PRODUCT = Path(ryu_haslb.__file__).parent
 #: The rooms from the bottom to the top. A room imports rooms of lower layers only, none of its own layer.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "own_file", "watchdog_process"}),
+    frozenset({"errors", "regular_file", "watchdog_process"}),
     frozenset({"language", "mobile_ip", "log_format"}),
     frozenset({"log_limit", "log_buffer"}),
     frozenset({"configuration"}),

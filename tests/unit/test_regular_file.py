@@ -9,7 +9,7 @@ from typing import Callable
 import pytest
 
 from ryu_haslb import engine
-from ryu_haslb.own_file import open_own
+from ryu_haslb.regular_file import open_own
 
 
 def symbolic_link(path: Path, target: Path) -> None:
