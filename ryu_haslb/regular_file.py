@@ -1,4 +1,4 @@
-"""Opens a file to write it, unless another user could have it lead elsewhere or change it.
+"""Opens regular files alone: a pipe would stop the process, and a device may never end.
 
 A process of root that follows a symbolic link writes what the owner of the link wants. The directories on the way are
 the operator's choice.
@@ -9,6 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import BinaryIO, Union
+
+AnyPath = Union[str, os.PathLike[str]]
+
+
+def open_regular(path: AnyPath) -> BinaryIO:
+    """Open a regular file, or one that a symbolic link leads to, to read it.
+
+    Raises: OSError, also if it is something else; that is not waited for.
+    """
+    return os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
 
 
 def open_own(path: str, flags: int, mode: int) -> int:
@@ -16,10 +27,17 @@ def open_own(path: str, flags: int, mode: int) -> int:
 
     Raises: OSError, also for a symbolic link and for a file of another user.
     """
-    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not stop the process
-    descriptor = os.open(path, flags, mode)
+    descriptor = _open_regular(path, flags | os.O_CREAT | os.O_NOFOLLOW, mode)
     found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1:
+    if found.st_uid == os.geteuid() and found.st_nlink == 1:
         return descriptor
     os.close(descriptor)
     raise OSError(errno.EPERM, "not a file of this user alone", path)
+
+
+def _open_regular(path: AnyPath, flags: int, mode: int = 0) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from ryu_haslb import log_format, lost_log
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.settings import ClusterSettingError, cluster_settings
-from ryu_haslb.configuration.loader import load, require_file
+from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import execution
 from ryu_haslb.control.operations import Application
@@ -75,7 +75,6 @@ def open_startup_file() -> StartupFile:
 def load_configuration(path: str) -> Configuration:
     """The configuration of a file; its warnings are logged. Raises: SystemExit."""
     try:
-        require_file(path)
         loaded = load(path)
     except ConfigurationError as error:
         raise SystemExit(str(error)) from error

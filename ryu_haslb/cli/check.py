@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from ryu_haslb import product
 from ryu_haslb.cli.standard_error import print_error
@@ -11,6 +13,7 @@ from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import Loaded, load, load_stream
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.regular_file import AnyPath
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +32,7 @@ def run(words: Sequence[str]) -> int:
     options = parser().parse_args(words)
     file = options.file
     try:
-        loaded = _load_standard_input() if file == "-" else load(file)
+        loaded = _load_standard_input() if file == "-" else load(file, opened=_open)
     except ConfigurationError as error:
         print_error(error)
         return 1
@@ -56,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument("--secrets", action="store_true", help="print keys and passwords as well")
     command_line.add_argument("file", metavar="FILE", help=".yaml and .yml are YAML, all else IOS; - is standard input")
     return command_line
+
+
+def _open(path: AnyPath) -> BinaryIO:
+    """Open a file, or a pipe, such as a shell makes of ``<(...)``. One that no program writes to is empty."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")
 
 
 def _load_standard_input() -> Loaded:

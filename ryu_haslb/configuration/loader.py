@@ -12,11 +12,12 @@ import pwd
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Optional, Union
+from typing import BinaryIO, Callable, Optional
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.regular_file import AnyPath, open_regular
 
 #: Bytes of a configuration file.
 MAX_FILE_SIZE = 16 * 1024 * 1024
@@ -53,23 +54,19 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
 
 
-def require_file(path: str) -> None:
-    """Raises: ConfigurationError if a path names something else than a regular file: opening a pipe would stop the
-    balancer. A path that names nothing is left to :func:`load`."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
-
-
-def load(path: Union[str, os.PathLike[str]], base: Optional[Configuration] = None) -> Loaded:
+def load(
+    path: AnyPath, base: Optional[Configuration] = None, opened: Callable[[AnyPath], BinaryIO] = open_regular
+) -> Loaded:
     """Load a configuration file: YAML if its name ends in .yaml or .yml, the language of IOS otherwise.
 
-    With ``base`` the file is merged into that configuration, as if its commands were typed after it.
+    With ``base`` the file is merged into that configuration, as if its commands were typed after it. ``opened`` opens
+    the file; by default it has to be a regular one.
 
     Raises :class:`ConfigurationError` if the file cannot be read or has errors.
     """
     source = os.fspath(path)
     try:
-        with open(path, "rb") as stream:
+        with opened(path) as stream:
             return load_stream(stream, source, base)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise _unreadable(source, error) from error

@@ -13,7 +13,6 @@ from typing import Callable, Optional
 import eventlet
 import eventlet.semaphore
 
-from ryu_haslb.configuration.loader import require_file
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.change_log import log_applied
 from ryu_haslb.control.operations import Application, clear_sessions
@@ -57,13 +56,11 @@ def apply_file(
 
     Raises: ConfigurationError if the file cannot be read or has an error, PlanChangedError; then nothing changes.
     """
-    require_file(path)
     return _apply(application, lambda before: Job(path, before, is_merged=is_merged), by, plan)
 
 
 def plan_file(application: Application, path: str, *, is_merged: bool = False) -> Change:
     """What :func:`apply_file` would change. Raises: ConfigurationError."""
-    require_file(path)
     outcome = read_aside(Job(path, application.sources.configuration, is_merged=is_merged))
     return _change_of(application, outcome)
 

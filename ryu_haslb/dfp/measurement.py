@@ -19,6 +19,7 @@ import psutil
 
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, FULLY_FREE, HomeAgentLoad, dfp_weight
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.regular_file import open_regular
 
 #: Seconds over which calls per second are averaged (the chapter's "Usage CPS").
 RATE_INTERVAL = 60.0
@@ -65,16 +66,13 @@ def parse_binding_count(text: str) -> BindingCount:
 def read_path(path: str) -> str:
     """The content of a file, or what a Unix stream socket sends until it closes.
 
-    :raises OSError: the file or the socket cannot be read.
-    :raises MeasurementError: the path is neither, or the content exceeds MAX_ANSWER_LENGTH.
+    :raises OSError: the file or the socket cannot be read, or the path is neither.
+    :raises MeasurementError: the content exceeds MAX_ANSWER_LENGTH.
     """
-    mode = os.stat(path).st_mode
-    if stat.S_ISSOCK(mode):
+    if stat.S_ISSOCK(os.stat(path).st_mode):
         return _decode(path, _read_socket(path))
-    if stat.S_ISREG(mode):
-        with open(path, "rb") as file:
-            return _decode(path, file.read(MAX_ANSWER_LENGTH + 1))
-    raise MeasurementError(f"{path} is neither a file nor a Unix socket")
+    with open_regular(path) as file:
+        return _decode(path, file.read(MAX_ANSWER_LENGTH + 1))
 
 
 def run_command(command: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Optional
 
 from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.regular_file import open_regular
 
 if TYPE_CHECKING:
     from ryu_haslb.web.server import HttpServer
@@ -92,11 +93,8 @@ def _read_private(path: str) -> bytes:
 
     Raises: HttpSettingError if other users may, OSError if it cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not stop the start
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise HttpSettingError(f"the token file {path} is not a regular file; expected a file")
+    with open_regular(path) as file:
+        status = os.fstat(file.fileno())
         if status.st_uid not in (0, os.geteuid()):
             raise HttpSettingError(
                 f"the token file {path} belongs to user {status.st_uid}; expected root or the balancer's user"
@@ -106,6 +104,4 @@ def _read_private(path: str) -> bytes:
                 f"the token file {path} has mode {status.st_mode & 0o777:04o}: other users may read or change it; "
                 f"make it private with: chmod 600 {path}, and replace the token"
             )
-        return os.read(descriptor, MAX_TOKEN_FILE)
-    finally:
-        os.close(descriptor)
+        return file.read(MAX_TOKEN_FILE)

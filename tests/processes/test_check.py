@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,20 @@ def test_a_file_that_cannot_be_read_is_one_line() -> None:
     result = haslb("check", "/nonexistent")
     assert result.returncode == 1
     assert result.stderr == "/nonexistent: cannot be read: No such file or directory; expected a file\n"
+
+
+def test_what_a_shell_has_a_command_print_is_checked() -> None:
+    result = shell("haslb check <(printf 'ip slb serverfarm F\\n real 10.1.1\\n')")
+    assert result.returncode == 1
+    assert re.match(r"/dev/fd/\d+:2: ", result.stderr)
+
+
+def test_a_pipe_that_no_program_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    result = haslb("check", str(pipe))
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{pipe}: empty; expected a configuration")
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["frobnicate"], ["check", "a", "b"]])

@@ -34,7 +34,7 @@ def test_a_pipe_in_the_place_of_the_configuration_ends_the_process(tmp_path: Pat
     with balancer_process(tmp_path, "", free_port(), HASLB_CONFIG=str(path)) as process:
         _, log = process.communicate(timeout=HARD_LIMIT)
     assert process.returncode == 1
-    assert f"{path}: not a regular file; expected a file" in log
+    assert f"{path}: cannot be read: not a regular file; expected a file" in log
     assert "Traceback" not in log
 
 
@@ -44,7 +44,7 @@ def test_a_pipe_in_the_place_of_the_configuration_ends_the_process(tmp_path: Pat
         (["--ctl-cert", "{path}"], "--ctl-privkey is missing; TLS needs --ctl-privkey and --ctl-cert"),
         (["--ctl-privkey", "{key}"], "--ctl-cert is missing; TLS needs --ctl-privkey and --ctl-cert"),
         (["--ca-certs", "{path}"], "--ctl-privkey is missing; TLS needs --ctl-privkey and --ctl-cert"),
-        (["--ctl-privkey", "{key}", "--ctl-cert", "{pipe}"], "--ctl-cert {pipe}: not a regular file; expected a file"),
+        (["--ctl-privkey", "{key}", "--ctl-cert", "{pipe}"], "--ctl-cert {pipe}: cannot be read: not a regular file"),
         (["--ctl-privkey", "/nowhere", "--ctl-cert", "{path}"], "--ctl-privkey /nowhere: cannot be read: No such file"),
         (
             ["--ctl-privkey", "{key}", "--ctl-cert", "{path}", "--ofp-tcp-listen-port", "{port}"],

@@ -1,4 +1,4 @@
-"""Files that a process of root writes at a path where another user may have put something else."""
+"""Regular files alone are opened; to be written, only where no other user may have put something else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Callable
 import pytest
 
 from ryu_haslb import engine
-from ryu_haslb.regular_file import open_own
+from ryu_haslb.regular_file import open_own, open_regular
 
 
 def symbolic_link(path: Path, target: Path) -> None:
@@ -58,3 +58,17 @@ def test_the_process_id_replaces_what_an_earlier_run_has_left(tmp_path: Path) ->
     engine._write_pid(str(tmp_path / "pid"))
     engine._write_pid(str(tmp_path / "new"))
     assert {(tmp_path / each).read_text() for each in ("pid", "new")} == {str(os.getpid())}
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_regular_file_is_not_read_nor_waited_for(tmp_path: Path, made: Callable[[Path], None]) -> None:
+    made(tmp_path / "file")
+    with pytest.raises(OSError, match="not a regular file"):
+        open_regular(tmp_path / "file")
+
+
+def test_a_file_is_read_behind_a_symbolic_link_too(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with open_regular(tmp_path / "link") as opened:
+        assert opened.read() == b"content"

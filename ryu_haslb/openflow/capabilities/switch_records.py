@@ -13,13 +13,13 @@ import json
 import logging
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow.wire.description import Description
+from ryu_haslb.regular_file import open_regular
 
 LOG = logging.getLogger(__name__)
 
@@ -103,19 +103,16 @@ def read_records(directory: Path) -> dict[int, SwitchRecord]:
 
 
 def _read(path: Path) -> tuple[float, str]:
-    """When a file was modified, and its text. A pipe or a device is not waited for."""
+    """When a file was modified, and its text."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise SwitchRecordError("expected a file")
+        with open_regular(path) as file:
+            modified = os.fstat(file.fileno()).st_mtime
             content = file.read(MAX_FILE_SIZE + 1)
     except OSError as error:
         raise SwitchRecordError(f"cannot be read: {error.strerror}") from error
     if len(content) > MAX_FILE_SIZE:
         raise SwitchRecordError(f"more than {MAX_FILE_SIZE} bytes")
-    return status.st_mtime, content.decode("utf-8", "replace")
+    return modified, content.decode("utf-8", "replace")
 
 
 def _value(report: Any, *names: str) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.regular_file import open_regular
 
 
 class TlsSettingError(HaslbError):
@@ -80,10 +80,8 @@ def load_files(context: ssl.SSLContext, key: TlsFile, certificate: TlsFile, auth
 
 
 def _require_readable(file: TlsFile) -> None:
-    if os.path.exists(file.path) and not os.path.isfile(file.path):  # a pipe must not stop the start
-        raise TlsSettingError(f"{file}: not a regular file; expected a file")
     try:
-        with open(file.path, "rb") as opened:
+        with open_regular(file.path) as opened:
             opened.read(1)
     except OSError as error:
         raise TlsSettingError(f"{file}: cannot be read: {error.strerror}") from error

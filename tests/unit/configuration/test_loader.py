@@ -10,7 +10,6 @@ from typing import Callable
 
 import pytest
 
-from ryu_haslb.configuration import loader
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import MAX_FILE_SIZE, framed, load
 from ryu_haslb.configuration.model import Configuration, ServerFarm
@@ -45,7 +44,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    assert "cannot be read: Is a directory" in error(tmp_path)
+    assert "cannot be read: not a regular file; expected a file" in error(tmp_path)
 
 
 def test_an_empty_file_is_an_error_and_no_configuration_without_commands(tmp_path: Path) -> None:
@@ -101,7 +100,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(loader, "open", refuse, raising=False)
+    monkeypatch.setattr(os, "open", refuse)
     user = pwd.getpwuid(os.geteuid()).pw_name
     path = tmp_path / "slb.ios"
     assert error(path) == f"{path}: cannot be read: Permission denied; expected a file that the user {user} may read"

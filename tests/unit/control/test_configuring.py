@@ -59,7 +59,7 @@ def test_warnings_are_returned_beside_the_changes() -> None:
     assert [each.line for each in applied.warnings] == [1]
 
 
-def test_a_pipe_is_refused_without_opening_it(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(ConfigurationError, match="not a regular file"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -91,12 +90,13 @@ def test_a_file_without_a_size_is_read_in_a_process(tmp_path: Path, monkeypatch:
         configuring.apply_file(Application(), str(path))
 
 
-def test_a_pipe_that_takes_the_place_of_a_file_stops_its_reader_alone(
+def test_a_file_that_cannot_be_read_in_time_stops_its_reader_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Such as one on a network drive whose server is gone."""
     path = tmp_path / "file.ios"
-    os.mkfifo(path)
-    monkeypatch.setattr(configuring, "require_file", lambda _: None)
+    path.write_text(large() + SERVER)
+    monkeypatch.setattr(reader_process, "_PROGRAM", "import signal; signal.pause()")
     monkeypatch.setattr(reader_process, "READER_TIMEOUT", 2.0)
     turns = Turns()
     with pytest.raises(ConfigurationError, match="takes more than 2 s"):

@@ -117,7 +117,7 @@ def test_a_port_that_needs_root_is_an_error_that_says_what_to_do(
         (["--address", "10.1.1"], "expected an IPv4 address such as 10.1.1.51"),
         (["--password", "k" * 65], "1 to 64 ASCII characters"),
         (["--password-file", "/no/such/file"], "No such file"),
-        (["--password", "a", "--password-file", "/dev/null"], "neither a file|not allowed with"),
+        (["--password", "a", "--password-file", "/dev/null"], "not a regular file|not allowed with"),
         (["--bindings-from", "a", "--bindings-command", "b"], "not allowed with"),
         (["--bogus"], "unrecognized arguments"),
     ],
