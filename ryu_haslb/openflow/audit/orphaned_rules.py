@@ -58,7 +58,7 @@ class OrphanedRules:
 
         Rules that are about to change are left out. If recovery has not read a rule, its session is recovered instead.
         """
-        outstanding = self._rules.outstanding_tags()
+        outstanding = set(self._rules.outstanding_tags())
         was_suspected = False
         for row in rows:
             tag = row.cookie >> COOKIE_MARK_BITS

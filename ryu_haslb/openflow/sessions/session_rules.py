@@ -162,12 +162,11 @@ class SessionRules:
         """Whether rules of sessions that count as having one are still to be installed over this connection."""
         return self._reinstallation.is_under_way
 
-    def outstanding_tags(self) -> set[int]:
+    def outstanding_tags(self) -> Iterator[int]:
         """The tags of the rules whose bundles the switch has not confirmed."""
-        bundles = self._outstanding + self.rejected.parts
-        tags = {rule.tag for bundle in bundles for rule in bundle.removes}
-        tags.update(session.tag for bundle in bundles for session, _ in bundle.every_install())
-        return tags
+        for bundle in self._outstanding + self.rejected.parts:
+            yield from (rule.tag for rule in bundle.removes)
+            yield from (session.tag for session, _ in bundle.every_install())
 
     def is_changing(self, tag: int) -> bool:
         """Whether the rule with this tag waits to be installed or removed, or was rejected."""

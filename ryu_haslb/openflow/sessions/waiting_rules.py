@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import islice
 from typing import Callable, Final, Optional
 
 from ryu_haslb.openflow.flow_tables.session_rule import SessionRule
@@ -178,10 +177,13 @@ class WaitingRules:
         return installs
 
     def _take_removes(self, count: int) -> list[SessionRule]:
-        """Take the next rules that wait to be removed. A new session with the same tag keeps the rule."""
+        """Take rules that wait to be removed, the last ones first: that takes no time which grows with their number.
+
+        A new session with the same tag keeps the rule.
+        """
         removes = []
-        for tag in list(islice(self._to_remove, count)):
-            virtual_address, port = self._to_remove.pop(tag)
+        for _ in range(min(count, len(self._to_remove))):
+            tag, (virtual_address, port) = self._to_remove.popitem()
             if self._is_removable(tag):
                 removes.append(SessionRule(tag, virtual_address, port, 0, b""))
         return removes
