@@ -12,7 +12,7 @@ from played import CONNECTION_BREAKS, CONTROLLER_CRASHES, HOME_AGENT_DIES, SWITC
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
 from ryu_haslb.openflow.capabilities.layout_choice import SwitchingSource
-from simulation.datapath import Capabilities
+from simulation.capabilities import Capabilities
 from simulation.faults import Fault
 from simulation.packet import METADATA
 from simulation.parameters import Parameters

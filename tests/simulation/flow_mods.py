@@ -7,7 +7,8 @@ from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
-from simulation.datapath import OFPP_ANY, OFPP_MAX, Action, Instructions, Meter, read_instructions
+from simulation.actions import OFPP_ANY, OFPP_MAX, Action, Instructions, read_instructions
+from simulation.datapath import Meter
 from simulation.flow_monitor import ADDED, MODIFIED, UNKNOWN, Origin
 from simulation.flow_table import (
     OFPFF_CHECK_OVERLAP,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from simulation.datapath import OFPP_ANY
+from simulation.actions import OFPP_ANY
 from simulation.flow_table import Flow, MalformedError, Match, is_within, read_match
 from simulation.openflow import EXPERIMENTER, MULTIPART_REPLY, ONF, packed
 

@@ -22,7 +22,7 @@ from ryu_haslb.configuration.model import (
     VirtualServer,
     VlanInterface,
 )
-from simulation.datapath import Capabilities
+from simulation.capabilities import Capabilities
 from simulation.dfp import DFP_PORT
 
 VIRTUAL = IPv4Address("10.1.1.10")
@@ -121,7 +121,7 @@ class Parameters:
     normal: str = "works"
     make: str = "simulation"
     flood: bool = True
-    #: Further capabilities of the switches, by the names of :class:`~simulation.datapath.Capabilities`.
+    #: Further capabilities of the switches, by the names of :class:`~simulation.capabilities.Capabilities`.
     habits: tuple[tuple[str, Any], ...] = ()
     #: Whether every second mobile uses nonces, so that it retransmits unchanged, and whether each request comes from
     #: another UDP port of the PDSN.

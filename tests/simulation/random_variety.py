@@ -13,7 +13,7 @@ from simulation.packet import METADATA
 from simulation.parameters import CLIENT_VLAN, Parameters
 
 #: The habits of switches that the balancer serves with no loss, by the names of
-#: :class:`~simulation.datapath.Capabilities`, and what each may be.
+#: :class:`~simulation.capabilities.Capabilities`, and what each may be.
 ODD_SWITCHES: dict[str, tuple[Any, ...]] = {
     "answers_echo": (False,),
     "buffers": (True,),

@@ -7,8 +7,8 @@ from typing import Optional
 
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
+from simulation.actions import OFPAT_SET_FIELD
 from simulation.clock import Clock
-from simulation.datapath import OFPAT_SET_FIELD
 from simulation.flow_table import Flow
 from simulation.packet import ETH_DST
 from simulation.switch import SimulatedSwitch

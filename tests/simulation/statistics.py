@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from simulation.datapath import OFPP_ANY
+from simulation.actions import OFPP_ANY
 from simulation.flow_table import Flow, MalformedError, read_match, with_masks
 from simulation.openflow import packed
 

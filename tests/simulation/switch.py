@@ -1,7 +1,7 @@
 """The simulated switch: what it holds, and whom it reports to.
 
 It executes what it is sent, from the bytes alone, as Open vSwitch 3.1 does; ``tests/lab`` plays the same messages to
-both. It shares no code with the product. :class:`simulation.datapath.Capabilities` say what it lacks.
+both. It shares no code with the product. :class:`simulation.capabilities.Capabilities` say what it lacks.
 
 Its control plane is in :mod:`simulation.switch_connection`, :mod:`simulation.work_queue`, :mod:`simulation.flow_mods`
 and :mod:`simulation.statistics`, its data plane in :mod:`simulation.datapath` and :mod:`simulation.flow_table`.
@@ -14,8 +14,9 @@ from functools import partial
 from struct import Struct
 from typing import Optional
 
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities, Datapath, PacketIn
+from simulation.datapath import Datapath, PacketIn
 from simulation.flow_mods import FlowMods
 from simulation.flow_monitor import ADDED, DELETED, UNKNOWN, FlowMonitors, Origin
 from simulation.flow_table import OFPFF_SEND_FLOW_REM, Flow, at_once

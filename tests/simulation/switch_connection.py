@@ -7,7 +7,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
-from simulation.datapath import OFPP_CONTROLLER, Action, read_actions
+from simulation.actions import OFPP_CONTROLLER, Action, read_actions
 from simulation.flow_mods import RejectedBundleError
 from simulation.flow_monitor import FLOW_MONITOR, MONITOR_CANCEL
 from simulation.flow_table import MalformedError

@@ -16,9 +16,9 @@ from typing import Union
 
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.cabling import Cabling
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
 from simulation.controller import Controller
-from simulation.datapath import Capabilities
 from simulation.dfp import MIN_ROOM, SimulatedDfpAgent
 from simulation.flow_table import Flow
 from simulation.home_agent import HomeAgent

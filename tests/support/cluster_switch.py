@@ -23,8 +23,8 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.multipart import flow_stats_request
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 
 PORTS = (5, 6, 7)

@@ -18,8 +18,9 @@ from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.multipart import flow_stats_request
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities, Meter
+from simulation.datapath import Meter
 from simulation.switch import SimulatedSwitch
 
 HEADER = struct.Struct("!BBHI")

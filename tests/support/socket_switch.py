@@ -13,8 +13,8 @@ from typing import Any, Callable, Optional
 from fake_switch import message
 
 from ryu_haslb.engine import ofproto_v1_3 as ofp
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 
 #: Seconds between two looks at the clock, and between two attempts to connect.

@@ -17,8 +17,8 @@ from fake_switch import message, messages_of
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.switch_test.link import Time
 from ryu_haslb.switch_test.listener import Listener
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 
 #: Bytes a second that the switch processes: some 130 messages, so that a measurement needs few of them.

@@ -9,8 +9,8 @@ from ryu_haslb.openflow.wire.wire import HEADER
 from ryu_haslb.switch_test.bench import Bench, Identity
 from ryu_haslb.switch_test.examination import Examination, Findings
 from ryu_haslb.switch_test.exchange import Conversation
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 
 PORTS = {1: "eth1", 2: "eth2", 3: "eth3"}

@@ -21,8 +21,8 @@ from scapy.layers.l2 import Ether
 from haslb_lab.runner import preflight
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 
 BRIDGE = "haslbtwin"

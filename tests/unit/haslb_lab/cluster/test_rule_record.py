@@ -8,8 +8,8 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod, apply_actions, match
 from ryu_haslb.openflow.wire.flow_monitor import ONFFMF_ACTIONS, ONFFMF_ADD, flow_monitor_request
 from ryu_haslb.openflow.wire.role import ControllerRole, role_request
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 
 MAC = b"\x02home!"

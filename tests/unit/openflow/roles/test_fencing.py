@@ -16,8 +16,8 @@ from ryu_haslb.openflow.roles.fencing import (
 )
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.role import OFPT_ROLE_REQUEST, ControllerRole, role_request
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
 from simulation.switch_connection import SwitchConnection
 

@@ -12,8 +12,8 @@ from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENEWAL_INTERVAL, Mastership
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.role import ONF_ET_ROLE_STATUS, ControllerRole
+from simulation.capabilities import Capabilities
 from simulation.clock import Clock
-from simulation.datapath import Capabilities
 from simulation.packet import METADATA
 from simulation.switch import SimulatedSwitch
 from simulation.switch_connection import SwitchConnection
