@@ -13,6 +13,8 @@ from simulation.capabilities import Capabilities
 from simulation.clock import Clock
 from simulation.switch import SimulatedSwitch
 
+#: Two ports that are connected to each other.
+CABLE = (1, 2)
 PORTS = {1: "eth1", 2: "eth2", 3: "eth3"}
 #: Seconds of the virtual clock between two looks at it, and that a reply takes.
 STEP, DELAY = 0.25, 0.001
@@ -99,3 +101,9 @@ class TestedSwitch:
         if self.cable is not None and port in self.cable:
             other = self.cable[1 - self.cable.index(port)]
             self.clock.after(DELAY / 10, self.switch.receive, other, frame)
+
+
+def assert_nothing_is_left(tested: TestedSwitch) -> None:
+    """Neither rules nor meters of the test are on the switch."""
+    assert not [flow for table in tested.switch.datapath.tables for flow in table]
+    assert not tested.switch.datapath.meters

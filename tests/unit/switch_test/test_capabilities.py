@@ -6,23 +6,20 @@ from typing import Any
 
 import pytest
 from budget import some
-from fake_switch import messages_of
 from statistics_replies import flow_stats_reply
-from tested_switch import DELAY, SPEED, STEP, TestedSwitch
+from tested_switch import CABLE, TestedSwitch, assert_nothing_is_left
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Datapath, Switching
 from ryu_haslb.openflow.capabilities.capabilities import CAPABILITIES, Capability
 from ryu_haslb.openflow.wire import wire
-from ryu_haslb.switch_test import lag_trial, packet_trials
 from ryu_haslb.switch_test.examination import TRIALS, Findings
-from ryu_haslb.switch_test.trial import Result, ignored
+from ryu_haslb.switch_test.trial import Result
 from ryu_haslb.switch_test.verdicts import Verdict, advice, judge, sentence, serves
 from simulation.flow_table import Flow, read_match
 from simulation.openflow import EXPERIMENTER, METER_MOD, ROLE_REQUEST
 from simulation.packet import ARP_OP, ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
 
-CABLE = (1, 2)
 C = Capability
 
 
@@ -161,11 +158,6 @@ def test_a_switch_whose_packet_ins_have_no_cookie_cannot_be_served(cable: Any, c
     assert_nothing_is_left(tested)
 
 
-def assert_nothing_is_left(tested: TestedSwitch) -> None:
-    assert not [flow for table in tested.switch.datapath.tables for flow in table]
-    assert not tested.switch.datapath.meters
-
-
 HABITS: list[dict[str, Any]] = [
     {"flow_statistics_by_cookie": False},
     {"masks_cover": False},
@@ -210,32 +202,6 @@ def test_over_a_cable_no_meter_drops_a_packet_out() -> None:
     tested.switch.datapath._run = watched  # type: ignore[method-assign]
     assert tested.examine().outcomes[C.METERS].result is Result.WORKS
     assert metered == {CABLE[1]}
-
-
-@pytest.mark.parametrize(("lag", "result"), [(0.0, Result.WORKS), (0.4, Result.WORKS), (2.0, Result.IGNORED)])
-def test_how_long_rules_take_to_act_is_measured(lag: float, result: Result) -> None:
-    """Hardware replies to a barrier before its data plane has the rules, against OpenFlow 1.3.5, section 7.3.8."""
-    tested = TestedSwitch(CABLE, flow_mod_lag=lag)
-    findings = tested.examine()
-    assert findings.outcomes[C.BARRIERS].result is result
-    (found,) = [each for each in findings.measured if each.token == "rule_lag_ms"]
-    assert found.value is not None
-    assert lag * 1000 <= found.value <= (lag + 2 * STEP) * 1000 if lag else not found.value
-
-
-def test_a_switch_whose_rules_act_after_long_is_waited_for_no_longer_than_some_seconds() -> None:
-    findings = TestedSwitch(CABLE, flow_mod_lag=60.0).examine()
-    assert not serves(findings)
-    assert findings.outcomes[C.BARRIERS].result is Result.NOT_TRIED
-
-
-def test_rules_that_act_no_longer_in_time_are_said() -> None:
-    """The first rule acted at once; the switch is busy since then."""
-    tested = TestedSwitch(CABLE)
-    tested.run(packet_trials.table_output(tested.bench))
-    tested.switch.datapath.tables[0]._later = lambda *_: None
-    outcome = tested.run(lag_trial.barriers(tested.bench)).result
-    assert outcome == ignored("a rule does not act within 5 s of the barrier reply")
 
 
 def test_statistics_that_ignore_the_cookie_are_remarked() -> None:
@@ -397,15 +363,6 @@ def test_the_rules_of_others_are_not_touched() -> None:
         assert [list(table) for table in tested.switch.datapath.tables[:2]] == [[rule], [rule]]
 
 
-@pytest.mark.parametrize("room", [1, 700, 1500])
-def test_the_table_is_filled_until_it_is_full(room: int) -> None:
-    tested = TestedSwitch(max_flows=room)
-    findings = tested.examine(fill=10_000)
-    (found,) = [each for each in findings.measured if each.token == "table_capacity"]
-    assert (found.value, found.note) == (room, "then OFPFMFC_TABLE_FULL")
-    assert_nothing_is_left(tested)
-
-
 def test_what_to_configure_follows_from_what_is_missing() -> None:
     """It is a statement that the balancer reads."""
     statement = advice(TestedSwitch(CABLE, normal="ignored", max_flows=700).examine(fill=10_000), 0x51)
@@ -416,42 +373,6 @@ def test_what_to_configure_follows_from_what_is_missing() -> None:
     assert not advice(TestedSwitch(CABLE).examine(fill=600), 0x51)
     useless = TestedSwitch(CABLE, normal="ignored", rejected_matches=frozenset({ARP_OP})).examine()
     assert not advice(useless, 0x51), "no statement makes a switch serve that lacks a match"
-
-
-def test_a_table_may_take_more_than_is_tried() -> None:
-    (found,) = [each for each in TestedSwitch().examine(fill=1200).measured if each.token == "table_capacity"]
-    assert (found.value, found.note) == (1200, "the limit of --fill; the table may take more")
-
-
-def test_a_small_table_is_measured_as_far_as_it_goes() -> None:
-    measured = {each.token: each for each in TestedSwitch(max_flows=50).examine().measured}
-    assert measured["flow_mods"].value is not None
-    assert measured["flow_mods"].note == "80 at once: OFPFMFC_TABLE_FULL"
-
-
-def test_a_switch_that_takes_a_hundred_messages_at_once_and_further_ones_slowly_is_measured() -> None:
-    """It processes further ones at 10 a second: ten times as many at once would take longer than a reply may."""
-    tested = TestedSwitch(CABLE)
-    tested.seconds_for = lambda outgoing: DELAY + max(0, sum(1 for _ in messages_of(outgoing)) - 100) / 10
-    findings = tested.examine()
-    assert (findings.failure, findings.left) == ("", 0)
-    rate = {each.token: each.value for each in findings.measured}["flow_mods"]
-    assert rate == pytest.approx(160 / 6.1, rel=0.01), "160, with their barrier"
-
-
-def test_a_full_table_may_take_more_than_a_minute_to_be_emptied() -> None:
-    """It deletes 16 rules a second."""
-    tested = TestedSwitch(CABLE)
-    sizes = [0]
-
-    def seconds_for(outgoing: bytes) -> float:
-        sizes.append(len(tested.switch.datapath.tables[1]))
-        return DELAY + len(outgoing) / SPEED + max(0, sizes[-2] - sizes[-1]) / 16
-
-    tested.seconds_for = seconds_for
-    findings = tested.examine(fill=1000)
-    assert (findings.failure, findings.left, max(sizes) >= 1000) == ("", 0, True)
-    assert serves(findings)
 
 
 @pytest.mark.parametrize("parts", [2, 500])

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Callable
 
 import pytest
-from tested_switch import DELAY, TestedSwitch
+from tested_switch import CABLE, DELAY, TestedSwitch
 
 from ryu_haslb.openflow.capabilities.capabilities import Capability
 from ryu_haslb.openflow.wire import wire
@@ -20,7 +20,6 @@ from ryu_haslb.switch_test.verdicts import Verdict, judge, serves
 C = Capability
 #: The transaction id of the first exchange.
 XID = 0x7E570001
-CABLE = (1, 2)
 #: Bytes of messages that are sent together by measurements alone.
 MUCH = 6000
 
