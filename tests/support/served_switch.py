@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Optional
 
@@ -11,7 +12,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from wired_switch import MACS, OTHER
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import Configuration, Datapath, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.sockets.tls import PeerCertificate
@@ -25,6 +26,11 @@ CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
 )
+
+
+def configured(*datapaths: Datapath) -> Configuration:
+    """The configuration in which these switches may connect, and no others."""
+    return replace(CONFIGURATION, datapaths={each.id: each for each in datapaths})
 
 
 class Served:

@@ -1,29 +1,25 @@
-"""Switches that connect, are served, stop replying, and are retired."""
+"""Switches that connect, are served, stop replying, and are retired; several at once, and a fault at one of them."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address
-from typing import Callable, Optional
+from ipaddress import IPv4Address
+from typing import Callable
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport, packet_in
-from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
+from served_switch import CONFIGURATION, Served, purposes, sent_kinds
 
-from ryu_haslb.configuration.model import Configuration, Datapath, Switching
+from ryu_haslb.configuration.model import Datapath
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.delivery.transactions import LATE_REJECTION_TIMEOUT
 from ryu_haslb.openflow.fleet.connection import BARRIER_TIMEOUT, RULES_PER_SECOND, Connection
 from ryu_haslb.openflow.fleet.fleet import Fleet
-from ryu_haslb.openflow.fleet.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
 from ryu_haslb.openflow.fleet.rivals import ECHO_TIMEOUT
-from ryu_haslb.openflow.flow_tables.layout import Layout, PipelineSupport
 from ryu_haslb.openflow.flow_tables.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.installation.retirement import Conclude
 from ryu_haslb.openflow.overload.meters import MAX_REJECTIONS
-from ryu_haslb.openflow.sockets.tls import PeerCertificate
-from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_filter import EVERY_SESSION
 
@@ -132,188 +128,6 @@ def test_a_lost_connection_is_kept_for_the_line_about_the_state_and_has_no_line_
         served.fleet.on_disconnected(served.transport)
     assert served.fleet.switches[1].lost_because == "connection lost; its sessions are kept"
     assert caplog.text == ""
-
-
-def test_rules_that_were_sent_before_a_rejection_showed_a_lack_show_no_further_one() -> None:
-    """Two replacements are on their way; those of the layout that follows from the first rejection come behind."""
-    served = Served()
-    normal = wire.output(wire.OFPP_NORMAL)
-    bad_port = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
-    served.switch.rejects = lambda message: bad_port if message[1] == wire.OFPT_FLOW_MOD and normal in message else None
-    for _ in range(2):
-        served.fleet.configure(CONFIGURATION)
-    served.transport.answer()
-    assert served.is_connected
-    assert served.fleet.switches[1].layout == Layout(Switching.LEARN, PipelineSupport(served.transport.tables))
-
-
-@pytest.mark.parametrize("has_bundles", [True, False])
-def test_a_table_miss_rule_whose_metadata_is_rejected_is_sent_without(has_bundles: bool) -> None:
-    """It is the only rule with metadata. Without bundles it is rejected before the others are sent one by one."""
-    switch, metadata = FakeSwitch(), wire.oxm("metadata", 0)
-
-    def reject(message: bytes) -> Optional[tuple[int, int]]:
-        if message[1] == wire.OFPT_FLOW_MOD and metadata in message:
-            return wire.OFPET_BAD_MATCH, 6
-        is_bundle = message[1] == wire.OFPT_EXPERIMENTER and not has_bundles
-        return (wire.OFPET_BAD_REQUEST, wire.OFPBRC_BAD_EXPERIMENTER) if is_bundle else None
-
-    switch.rejects = reject
-    served = Served(switch)
-    assert served.is_connected
-    support = PipelineSupport(served.transport.tables, has_metadata=False)
-    assert served.fleet.switches[1].layout == Layout(support=support)
-    assert Purpose.PASS_OTHER in purposes(switch)
-    served.fleet.configure(replace(CONFIGURATION, virtual_servers={}))
-    served.transport.answer()
-    assert served.is_connected, "of another configuration, the rules that differ bear no metadata either"
-    assert Purpose.PASS_OTHER in purposes(switch)
-
-
-@pytest.mark.parametrize("has_bundles", [True, False])
-def test_a_table_miss_rule_whose_flag_is_rejected_is_sent_without(has_bundles: bool) -> None:
-    """It is the only rule with OFPFF_CHECK_OVERLAP."""
-    switch = FakeSwitch(bundles=has_bundles)
-
-    def reject(message: bytes) -> Optional[tuple[int, int]]:
-        has_flag = message[1] == wire.OFPT_FLOW_MOD and message[45] & wire.OFPFF_CHECK_OVERLAP
-        return (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_FLAGS) if has_flag else None
-
-    switch.rejects = reject
-    served = Served(switch)
-    assert served.is_connected
-    assert Purpose.PASS_OTHER in purposes(switch)
-
-
-def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    served = Served(configuration=replace(CONFIGURATION, datapaths={2: Datapath(2)}))
-    assert served.transport.sent == []
-    assert served.transport.handler is None
-    assert served.transport.is_closed
-    assert served.fleet.switches == {}
-    assert "0000000000000001 from 192.0.2.1 (port 40000): closing the connection: no 'ip slb datapath'" in caplog.text
-
-
-def configured(*datapaths: Datapath) -> Configuration:
-    return replace(CONFIGURATION, datapaths={each.id: each for each in datapaths})
-
-
-def test_a_switch_may_connect_from_its_configured_addresses_only(caplog: pytest.LogCaptureFixture) -> None:
-    served = Served(configuration=configured(Datapath(1, (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")))))
-    assert served.is_connected
-    stranger = served.connect(STRANGER)
-    assert (stranger.is_closed, stranger.sent, served.transport.is_closed) == (True, [], False)
-    assert not served.transport.sent_of(ofproto_v1_3.OFPT_ECHO_REQUEST), "the switch is not troubled"
-    assert f"from {STRANGER} (port 40000): closing the connection: 'ip slb datapath' permits it from" in caplog.text
-    for host in ("2001:db8::1", "::ffff:192.0.2.1"):
-        served.fleet.on_disconnected(served.transport)
-        served.transport = served.connect(host)
-        assert served.is_connected
-
-
-def test_a_connection_whose_address_is_no_longer_permitted_is_closed() -> None:
-    served = Served(configuration=configured(Datapath(1)))
-    waiting = served.connect("192.0.2.2")
-    served.fleet.configure(configured(Datapath(1, (IPv4Address("192.0.2.3"),))))
-    assert (served.transport.is_closed, waiting.is_closed) == (True, True)
-    served.fleet.on_disconnected(served.transport)
-    assert "'ip slb datapath' permits it from" in served.fleet.switches[1].lost_because
-
-
-SWITCH_1 = PeerCertificate("switch-1", ("s1.example.net",))
-
-
-@pytest.mark.parametrize("name", ["switch-1", "s1.example.net"])
-def test_a_switch_must_prove_its_certificate_and_then_replaces_its_older_connection_at_once(name: str) -> None:
-    """RFC 5280, sections 4.1.2.6 and 4.2.1.6: the common name of the subject, or subjectAltName."""
-    served = Served(configuration=configured(Datapath(1, certificate=name)))
-    assert served.transport.is_closed, "it has no certificate"
-    older = served.connect(certificate=SWITCH_1)
-    assert served.is_connected
-    other = served.connect(certificate=PeerCertificate("switch-2", ("SWITCH-1",)))
-    assert (other.is_closed, older.is_closed) == (True, False)
-    newer = served.connect(certificate=SWITCH_1)
-    assert (older.is_closed, newer.is_closed, newer.handler is None) == (True, False, False)
-
-
-def test_the_log_names_the_certificate_that_was_expected_and_that_of_the_peer(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    served = Served(configuration=configured(Datapath(1, certificate="switch-1")))
-    served.connect(certificate=PeerCertificate("switch-2"))
-    texts = [each.getMessage() for each in caplog.records]
-    assert "demands the certificate 'switch-1', and the connection has none" in texts[0]
-    assert "demands the certificate 'switch-1', and its certificate names 'switch-2'" in texts[1]
-
-
-def away(served: Served, seconds: float) -> None:
-    """The connection is lost, and time passes."""
-    served.fleet.on_disconnected(served.transport)
-    served.now += seconds
-    served.fleet.tick(served.now)
-
-
-def test_a_switch_that_is_gone_is_forgotten_unless_the_configuration_names_it() -> None:
-    """A host that connects once with each of many ids would occupy memory, metrics and show for ever."""
-    served = Served()
-    real = served.find_real()
-    assert real.reachable_from == {1}
-    away(served, FORGET_TIMEOUT - 2)
-    assert set(served.fleet.switches) == {1}
-    served.now += 3
-    served.fleet.tick(served.now)
-    assert (served.fleet.switches, real.reachable_from) == ({}, set())
-    named = Served(configuration=configured(Datapath(1)))
-    away(named, FORGET_TIMEOUT + 1)
-    assert set(named.fleet.switches) == {1}
-
-
-def test_a_switch_that_returns_in_time_counts_as_gone_from_its_last_connection_on() -> None:
-    served = Served()
-    away(served, FORGET_TIMEOUT - 2)
-    served.transport = served.connect()
-    away(served, FORGET_TIMEOUT - 2)
-    assert set(served.fleet.switches) == {1}
-    served.transport = served.connect()
-    served.wait(3)
-    served.transport.answer()
-    assert served.is_connected
-
-
-def test_the_switches_that_are_gone_longest_are_forgotten_when_there_are_many() -> None:
-    served = Served()
-    for number in range(2, MAX_GONE_SWITCHES + 12):
-        transport = FakeTransport(FakeSwitch(number))
-        served.fleet.on_connected(transport)
-        served.fleet.on_disconnected(transport)
-    served.wait(2)
-    assert set(served.fleet.switches) == {1, *range(12, MAX_GONE_SWITCHES + 12)}
-
-
-def test_the_sessions_of_a_forgotten_switch_go_on_when_it_returns() -> None:
-    """Its rules are gone, as after a reboot; the session's real server is that of before."""
-    long = replace(CONFIGURATION.virtual_servers["MIPSLB"], idle=3600)
-    served = Served(configuration=replace(CONFIGURATION, virtual_servers={"MIPSLB": long}))
-    served.find_real()
-    served.request()
-    (session,) = served.balancer.sessions
-    away(served, FORGET_TIMEOUT + 1)
-    assert served.fleet.switches == {}
-    served.transport = served.connect()
-    served.find_real()
-    served.request()
-    assert list(served.balancer.sessions) == [session]
-
-
-def test_a_session_of_a_forgotten_switch_that_ends_changes_nothing_there() -> None:
-    served = Served()
-    served.find_real()
-    served.request()
-    away(served, FORGET_TIMEOUT + 1)
-    for _ in served.balancer.clear_in_slices(EVERY_SESSION, 10):
-        pass
-    served.wait(1)
-    assert served.fleet.switches == {}
 
 
 def test_a_stop_leaves_every_rule_and_concludes_when_the_switch_has_confirmed_all() -> None:
