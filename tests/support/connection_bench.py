@@ -9,8 +9,9 @@ from ipaddress import IPv4Address
 from fake_switch import FakeSwitch, FakeTransport, packet_in
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
+from served_switch import CONFIGURATION
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import Configuration, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.fleet.connection import Connection
 from ryu_haslb.openflow.flow_tables.key_rules import KEY_LENGTH
@@ -20,10 +21,6 @@ from ryu_haslb.openflow.wire import wire
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_tag import UNKEYED
 
-CONFIGURATION = Configuration(
-    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
-    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
-)
 #: The same with a second virtual server, which takes several further standing rules.
 OTHER_CONFIGURATION = replace(
     CONFIGURATION,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 
 import pytest
-from connection_bench import CONFIGURATION, Connected
+from connection_bench import Connected
 from fake_switch import message, packet_in
+from served_switch import CONFIGURATION
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.flow_tables.pipeline import Purpose

@@ -9,8 +9,9 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from served_switch import CONFIGURATION
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.doubt.copied_replies import copying_rules
@@ -22,10 +23,6 @@ from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS, UNKEYED
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
-CONFIGURATION = Configuration(
-    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
-    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
-)
 RULES = [
     *standing_rules(CONFIGURATION, 1, Sides(frozenset({4})), (b"a key", UNKEYED)),
     *copying_rules(Location(b"\x02\0\0\0\0\x51", 4, None), (IPv4Address("10.1.1.51").packed,), 434),

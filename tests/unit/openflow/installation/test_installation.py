@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from connection_bench import CONFIGURATION, OTHER_CONFIGURATION, Connected
+from connection_bench import OTHER_CONFIGURATION, Connected
+from served_switch import CONFIGURATION
 
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules
 from ryu_haslb.openflow.wire import wire

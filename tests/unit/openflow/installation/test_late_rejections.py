@@ -6,17 +6,9 @@ from collections import Counter
 from ipaddress import IPv4Address
 
 import pytest
-from connection_bench import (
-    CONFIGURATION,
-    KEY,
-    OTHER_CONFIGURATION,
-    TABLE_FULL,
-    Connected,
-    adds_another,
-    rules_on,
-    seconds_pass,
-)
+from connection_bench import KEY, OTHER_CONFIGURATION, TABLE_FULL, Connected, adds_another, rules_on, seconds_pass
 from fake_switch import error
+from served_switch import CONFIGURATION
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.flow_tables.standing_rules import standing_rules

@@ -6,16 +6,8 @@ from dataclasses import replace
 from typing import Optional
 
 import pytest
-from connection_bench import (
-    CONFIGURATION,
-    KEY,
-    OTHER_CONFIGURATION,
-    TABLE_FULL,
-    Connected,
-    adds_another,
-    rules_on,
-    seconds_pass,
-)
+from connection_bench import KEY, OTHER_CONFIGURATION, TABLE_FULL, Connected, adds_another, rules_on, seconds_pass
+from served_switch import CONFIGURATION
 
 from ryu_haslb.configuration.model import Datapath, Switching
 from ryu_haslb.engine import ofproto_v1_3

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
 from typing import Optional
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport
 from hypothesis import given
 from hypothesis import strategies as st
+from served_switch import CONFIGURATION
 from statistics_replies import meter_stats_reply
 
 from ryu_haslb.configuration.model import (
-    Configuration,
     ProbeKind,
-    RealServer,
-    ServerFarm,
-    VirtualServer,
     default_probe,
 )
 from ryu_haslb.configuration.outside_ports import Sides
@@ -40,10 +36,6 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 
-CONFIGURATION = Configuration(
-    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
-    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
-)
 ADD, MODIFY, DELETE = wire.OFPMC_ADD, wire.OFPMC_MODIFY, wire.OFPMC_DELETE
 FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
 
