@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from attacked import HELLO, NO_PORTS, Controller, features, message, started
+from attacked import HELLO, NO_PORTS, Controller, features, message, received_by, started
 from lying_switch import TYPES, bodies
 from mobile import registration
 from nested_lengths import lies_about, nested_lengths, samples
@@ -116,13 +115,7 @@ def test_a_peer_of_another_protocol_is_closed_at_once_and_named(fresh: Controlle
 def test_a_switch_of_another_version_is_told_so(fresh: Controller) -> None:
     """OpenFlow 1.3.5, section 6.3.1: OFPET_HELLO_FAILED, with the reason as text."""
     with fresh.connect(message(wire.OFPT_HELLO, version=1)) as peer:
-        received = b""
-        with suppress(ConnectionError):
-            while True:
-                data = peer.recv(1 << 16)
-                if not data:
-                    break
-                received += data
+        received = received_by(peer)
     assert b"it offers OpenFlow 1.0: expected 1.3" in received
     fresh.await_line("breaks the OpenFlow protocol: it offers OpenFlow 1.0: expected 1.3")
 

@@ -50,8 +50,7 @@ def chassis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IpsecLab]:
 def lab(chassis: IpsecLab) -> IpsecLab:
     """The chassis with its security association up and counters at 0."""
     chassis.secure()
-    for node in (PDSN, MODULE):
-        chassis.command(node, "clear crypto counters")
+    chassis.clear_counters()
     return chassis
 
 

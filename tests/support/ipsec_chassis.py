@@ -147,6 +147,11 @@ class IpsecLab(Lab):
         for node in (PDSN, MODULE):
             self.await_told(node, "all security associations are up\n")
 
+    def clear_counters(self) -> None:
+        """Set the counters of both sides to 0."""
+        for node in (PDSN, MODULE):
+            self.command(node, "clear crypto counters")
+
     def await_told(self, node: str, expected: str) -> None:
         """Wait until a node that is to wait for its security associations answers like this."""
         told = ""

@@ -84,14 +84,8 @@ def test_a_former_leader_knows_its_sessions_if_no_other_member_has_led() -> None
 
 def test_a_mobile_that_comes_to_another_switch_is_known_there() -> None:
     """Its switch is gone, and so is the leader: the member that followed the switch has its session."""
-    led, other = Led(), Network(datapath_id=2)
-    at_other = FurtherConnection(led.standby, other)
-    led.members.remove(led.leader)
-    lose_rules(led, led.leader, led.standby)
-    led.standby.lead(2)
-    other.settle()
-    led.run(0.1)
-    other.settle()
+    led = Led()
+    at_other = at_another_switch(led)
     assert at_other.switch.role is Role.MASTER
     assert homes(led, at_other) == led.homes
     assert sum(real.sessions for real in led.standby.balancer.reals()) == len(led.homes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fencing_bench import Bench, Member
+from roles_bench import Bench, Member
 
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import QUESTION_INTERVAL, FencedMastership, Leadership

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
-from fencing_bench import Bench, Member
+from roles_bench import Bench, Member
 
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS, LINGER_TIMEOUT, QUESTION_INTERVAL

@@ -3,74 +3,32 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
+from roles_bench import Bench, End
 
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.roles.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENEWAL_INTERVAL, Mastership
 from ryu_haslb.openflow.wire import wire
 from ryu_haslb.openflow.wire.role import ONF_ET_ROLE_STATUS, ControllerRole
-from simulation.capabilities import Capabilities
-from simulation.clock import Clock
 from simulation.packet import METADATA
-from simulation.switch import SimulatedSwitch
 from simulation.switch_connection import SwitchConnection
 
 
-class Bench:
-    """A simulated switch, and balancers that connect to it."""
+class Balancer(End):
+    """The end of a balancer that no other one knows."""
 
-    def __init__(self, roles: bool = True, **capabilities: Any) -> None:
-        self.clock = Clock()
-        can = Capabilities(roles=roles, **capabilities)
-        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, can)
-
-    def run(self, seconds: float, *balancers: Balancer) -> None:
-        """Let time pass; balancers tick ten times a second."""
-        for _ in range(round(seconds * 10)):
-            self.clock.run_until(self.clock.now + 0.1)
-            for each in balancers:
-                each.mastership.tick(self.clock.now)
-
-
-class Balancer:
-    """One balancer's end of a connection; ``events`` is what its mastership has told."""
+    mastership: Mastership
 
     def __init__(self, bench: Bench, holder: int, generation: Optional[int] = None) -> None:
-        self.events: list[str] = []
-        self.bytes_sent = self.xid = 0
-        self._bench = bench
-        self._link: SwitchConnection = bench.switch.connect(self._on_message)
+        super().__init__(bench)
         self.mastership = Mastership(1, self, holder, self, generation)
         self.mastership.ask(bench.clock.now)
 
-    def on_mastership(self, others_served: bool) -> None:
-        self.events.append("serve, and read anew" if others_served else "serve")
-
-    def on_mastership_lost(self) -> None:
-        self.events.append("wait")
-
-    def on_forgotten(self) -> None:
-        self.events.append("begin anew")
-
-    def transmit(self, message: bytes) -> None:
-        self._link.receive(message)
-
-    def next_xid(self) -> int:
-        self.xid += 1
-        return self.xid
-
     def leave(self) -> None:
-        self._link.close()
-
-    def _on_message(self, message: bytes) -> None:
-        kind, xid, now = message[1], int.from_bytes(message[4:8], "big"), self._bench.clock.now
-        if kind == wire.OFPT_ERROR:
-            self.mastership.on_error(xid, wire.read_error(message), now)
-        else:
-            self.mastership.on_message(kind, xid, message, now)
+        self.link.close()
 
 
 def test_the_first_is_master_and_the_one_that_comes_later_waits(caplog: pytest.LogCaptureFixture) -> None:
