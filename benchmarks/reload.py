@@ -31,7 +31,7 @@ from ryu_haslb.dfp.steering import steer
 from ryu_haslb.garbage_collection import QuietCollector
 from ryu_haslb.openflow.fleet.fleet import Fleet
 from ryu_haslb.show.sources import Sources
-from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.balancer import MAX_SESSIONS_PER_STEP, Balancer
 from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session_filter import SessionFilter
 
@@ -74,7 +74,7 @@ class Application:
         self.fleet.configure(configuration)
 
     def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
-        return self.balancer.clear_in_slices(wanted, 500)
+        return self.balancer.clear_in_slices(wanted, MAX_SESSIONS_PER_STEP)
 
     def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """There is no cluster."""

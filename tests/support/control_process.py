@@ -8,39 +8,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import Callable, Optional
 
 from cluster_member import leading_member
 from farm_builder import Bench
+from lone_application import LoneApplication
 
-from ryu_haslb.cluster.configuration_rows import Basis
-from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
+from ryu_haslb.configuration.model import DfpAgent, DfpManager
 from ryu_haslb.control import execution
-from ryu_haslb.control.rollback import Rollback
-from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
-from ryu_haslb.slb.session_filter import SessionFilter
 
 
-class Application:
+class Application(LoneApplication):
     """The application that commands act on, around a bench of real servers."""
 
     def __init__(self, sessions: int = 0, weights: Sequence[int] = (1, 1), **server: object) -> None:
         self.bench = Bench(*weights, server={"idle": 65535, **server})
+        super().__init__(self.bench.configuration, self.bench.balancer)
         self.begun = 0
-        self.retired: dict[int, Optional[bool]] = {}
         self.switches: Mapping[int, Switch] = {}
         self.member = leading_member()
-        self.configuration = self.bench.configuration
         self.history = StateHistory()
-        self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.begin(sessions)
 
@@ -51,30 +45,10 @@ class Application:
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.configuration, self.bench.balancer, self.dfp, self.switches, self.member, self.history)
-
-    def configure(self, configuration: Configuration) -> None:
-        self.configuration = configuration
-        self.bench.balancer.configure(configuration)
+        return Sources(self.configuration, self.balancer, self.dfp, self.switches, self.member, self.history)
 
     def add_agents(self, *agents: DfpAgent) -> None:
         self.dfp = DfpConnections(DfpManager(agents=agents), lambda _: None)
-
-    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
-        return self.bench.balancer.clear_in_slices(wanted, 500)
-
-    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
-        """There is no cluster."""
-        return tuple
-
-    def clear_counters(self) -> None:
-        self.bench.balancer.clear_counters()
-
-    def end_retirement(self) -> None:
-        """It is not retired."""
-
-    def retire(self) -> Mapping[int, Optional[bool]]:
-        return self.retired
 
 
 @contextmanager

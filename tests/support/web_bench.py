@@ -7,21 +7,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import eventlet
 from cluster_member import leading_member
 from fake_switch import FakeTransport
+from lone_application import LoneApplication
 
-from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.ios.reader import read_configuration
-from ryu_haslb.configuration.model import Configuration, DfpManager
-from ryu_haslb.control.rollback import Rollback
-from ryu_haslb.control.startup_file import StartupFile
+from ryu_haslb.configuration.model import DfpManager
 from ryu_haslb.dfp.manager_sockets import DfpConnections
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
 from ryu_haslb.openflow.delivery.transactions import Transactions
@@ -31,7 +29,6 @@ from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import make_request
-from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.web import protocol
 from ryu_haslb.web.server import HttpServer
 
@@ -68,16 +65,15 @@ ip slb dfp password 0 cisco
 HOSTILE_NAI = b"<script>alert(1)</script>\xff\x00\n@isp.com"
 
 
-class WebBench:
+class WebBench(LoneApplication):
     """What the application is to the HTTP side: something to show, and something to change."""
 
     def __init__(self) -> None:
-        self.configuration = read_configuration(CONFIGURATION, "bench")[0]
-        self.balancer = Balancer(self.configuration)
+        configuration = read_configuration(CONFIGURATION, "bench")[0]
+        super().__init__(configuration, Balancer(configuration))
         self.member = leading_member()
         self.history = StateHistory()
         self.history.record(Kind.FARM, "HAFARM", "OPERATIONAL", "FAILED")
-        self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.dfp.weights.set(Server(IPv4Address("10.1.1.52"), 434, 17, 65535), 25, _AGENT, NOW)
         self.channel = FakeTransport()
@@ -92,26 +88,6 @@ class WebBench:
     @property
     def sources(self) -> Sources:
         return Sources(self.configuration, self.balancer, self.dfp, self.switches, self.member, self.history)
-
-    def configure(self, configuration: Configuration) -> None:
-        self.configuration = configuration
-        self.balancer.configure(configuration)
-
-    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
-        return self.balancer.clear_in_slices(wanted, 500)
-
-    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
-        """There is no cluster."""
-        return tuple
-
-    def clear_counters(self) -> None:
-        self.balancer.clear_counters()
-
-    def end_retirement(self) -> None:
-        """It is not retired."""
-
-    def retire(self) -> Mapping[int, Optional[bool]]:
-        return {}
 
     def request(self, nai: bytes, retries: int = 0) -> None:
         """A registration request of this mobile, after so many others."""
