@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from audited import MOBILES, audited_bench, await_rules, ofctl, restorations, rules, session_rules
-from bench import REALS, Bench, forget_fast_path, wait_until
+from bench import REALS, Bench, wait_until
 from mobile import registration
+from open_vswitch import forget_fast_path
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH

@@ -8,18 +8,9 @@ from pathlib import Path
 
 import pytest
 from audited import MARK, MOBILES, audited_bench, await_rules, ofctl, restorations, rules, session_rules
-from bench import (
-    PDSN,
-    REALS,
-    WAIT_TIMEOUT,
-    Bench,
-    dump_meters,
-    forget_fast_path,
-    limit_rules,
-    unlimit_rules,
-    wait_until,
-)
+from bench import PDSN, REALS, WAIT_TIMEOUT, Bench, wait_until
 from mobile import registration
+from open_vswitch import dump_meters, forget_fast_path, limit_rules, unlimit_rules
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH

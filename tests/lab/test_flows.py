@@ -8,19 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from bench import (
-    MACS,
-    REALS,
-    WAIT_TIMEOUT,
-    Bench,
-    PlainChassis,
-    comes_and_goes,
-    dump_meters,
-    farm,
-    virtual_server,
-    wait_until,
-)
+from bench import MACS, REALS, WAIT_TIMEOUT, Bench, PlainChassis, comes_and_goes, farm, virtual_server, wait_until
 from mobile import VIRTUAL, frame, nai, registration, request
+from open_vswitch import dump_meters
 from scapy.layers.l2 import Ether
 
 from haslb_lab.chassis.description import CONTROLLER

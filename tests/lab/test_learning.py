@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, forget_fast_path, virtual_server, wait_until
+from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import CLIENT_MAC, arp_request, registration
+from open_vswitch import forget_fast_path
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 

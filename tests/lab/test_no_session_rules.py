@@ -6,8 +6,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from bench import PDSN, REALS, Bench, PlainChassis, farm, limit_rules, virtual_server, wait_until
+from bench import PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
+from open_vswitch import limit_rules
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH

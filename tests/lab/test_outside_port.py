@@ -13,8 +13,9 @@ from ipaddress import IPv4Interface
 from typing import Any, Optional
 
 import pytest
-from bench import MACS, PDSN, Bench, PlainChassis, farm, forget_fast_path, virtual_server, wait_until
+from bench import MACS, PDSN, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
+from open_vswitch import forget_fast_path
 from scapy.layers.l2 import ARP, Ether
 
 from haslb_lab.chassis.description import CONTROLLER

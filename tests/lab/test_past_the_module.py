@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from bench import count_fast_path, forget_fast_path, wait_until
+from bench import wait_until
 from described import statistics
 from ipsec_chassis import (
     CLIENT,
@@ -30,6 +30,7 @@ from ipsec_chassis import (
     is_marker,
 )
 from mobile import CHASSIS_MAC, nai, request
+from open_vswitch import count_fast_path, forget_fast_path
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from bench import REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, limit_rules, unlimit_rules, virtual_server, wait_until
+from bench import REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
+from open_vswitch import limit_rules, unlimit_rules
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.flows import Flow

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple, Optional
 
 import pytest
-from bench import forget_fast_path
+from open_vswitch import forget_fast_path
 
 from haslb_lab.runner import preflight
 from haslb_lab.runner.capture import Capture, interface

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import count_fast_path
+from open_vswitch import count_fast_path
 from scapy.layers.inet import UDP
 from scapy.layers.l2 import Ether
 

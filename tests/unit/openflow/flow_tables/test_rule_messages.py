@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from served_switch import CONFIGURATION
 
-from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.doubt.copied_replies import copying_rules
