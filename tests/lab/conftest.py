@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from twin_switches import WIPE, Answer, OpenVSwitch, Simulated, Twins, twin_bridge
+from played_messages import WIPE
+from twin_switches import Answer, OpenVSwitch, Simulated, Twins, twin_bridge
 
 from haslb_lab.chassis.one_switch import OneSwitch
 from haslb_lab.runner.lab import Lab

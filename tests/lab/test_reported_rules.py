@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from twin_switches import MARK, TAG, WIPE, OpenVSwitch
+from played_messages import MARK, TAG, WIPE
+from twin_switches import OpenVSwitch
 
 from ryu_haslb.openflow.audit.sent_rules import SentRules
 from ryu_haslb.openflow.flow_tables import rule_messages

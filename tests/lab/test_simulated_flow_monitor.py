@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twin_switches import (
-    MONITOR_PAUSED,
-    MONITOR_RESUMED,
+from played_messages import (
     SESSION,
-    Twins,
     bundle,
     cancel_monitor,
     classifier,
@@ -21,6 +18,7 @@ from twin_switches import (
     session_rule,
     to_controller,
 )
+from twin_switches import MONITOR_PAUSED, MONITOR_RESUMED, Twins
 
 pytestmark = pytest.mark.lab
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import struct
 
 import pytest
-from twin_switches import (
+from played_messages import (
     PROTOCOL,
-    ROLE_STATUS,
-    Twins,
     classifier,
     flow_stats,
     message,
@@ -19,6 +17,7 @@ from twin_switches import (
     session_rule,
     to_controller,
 )
+from twin_switches import ROLE_STATUS, Twins
 
 pytestmark = pytest.mark.lab
 

@@ -8,20 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import Ether
-from twin_switches import (
-    ARP_FRAME,
-    FLOW_LIMIT,
+from played_messages import (
     MARK,
     PROTOCOL,
     REQUEST,
     SESSION,
     TAG,
-    OpenVSwitch,
-    Simulated,
     aggregate_stats,
-    answer,
     bundle,
     classifier,
     flow_mod,
@@ -37,6 +30,9 @@ from twin_switches import (
     to_controller,
     to_table,
 )
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from twin_switches import ARP_FRAME, FLOW_LIMIT, OpenVSwitch, Simulated, answer
 
 from ryu_haslb.slb.session_tag import COOKIE_MARK_BITS
 
