@@ -7,12 +7,11 @@ import re
 from package.debian_machine import ROOT, Machine, blocks
 
 PAGE = ROOT / "docs" / "securing.md"
-#: The open installation, with the addresses and the datapath id of the page. All its machines are this one.
+#: The open installation, with the addresses of the page. All its machines are this one.
 OPEN = """
 sysctl --quiet --write net.ipv4.conf.all.arp_ignore=1
 for address in 192.0.2.1 10.1.1.51; do ip address add $address/32 dev lo; done
 ip route replace local 10.1.1.51 dev lo table local src 192.0.2.1
-ovs-vsctl set bridge br0 other-config:datapath-id=0000000000000001
 sed -i 's/^HASLB_OPTIONS=.*/HASLB_OPTIONS="--listen 192.0.2.1"/; s/^HASLB_HTTP=.*/HASLB_HTTP=192.0.2.1:8080/' \
     /etc/default/haslb
 haslb config 'ip slb dfp' 'agent 10.1.1.51 500 0 0 1'

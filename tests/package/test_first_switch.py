@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "first-switch.md"
 #: Blocks of commands whose output shows what has to be there in the end, by what they end with.
 SHOWN = {
     "haslb show ip slb switches\nhaslb show ip slb reals": [
-        " master ",
+        "0000000000000001 .* master ",
         "10.1.1.51 .*OPERATIONAL",
         "10.1.1.52 .*OPERATIONAL",
     ],
