@@ -132,7 +132,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     ),
     Capability.BARRIERS: Row(
         "barriers that wait for rules",
-        "say that a rule acts; less than a second later will do",
+        "show that a rule acts, at most a second before it does",
         _TESTED,
         "requests that come before a new rule acts are forwarded by packet-out, or go by the rule that it replaces; a "
         "home agent in doubt may be failed although it answers",
