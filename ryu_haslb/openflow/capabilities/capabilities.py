@@ -132,7 +132,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     ),
     Capability.BARRIERS: Row(
         "barriers that wait for rules",
-        "show that a rule acts, at most a second before it does",
+        "show that a rule acts, or will within a second",
         _TESTED,
         "requests that come before a new rule acts are forwarded by packet-out, or go by the rule that it replaces; a "
         "home agent in doubt may be failed although it answers",
