@@ -51,7 +51,7 @@ SETTINGS = (
 _OF_MANAGER = (
     (_TLS_OPTION, "PATH", "private key of the OpenFlow port, which has TLS then (PEM)"),
     ("--ctl-cert", "PATH", "certificate of the OpenFlow port (PEM)"),
-    ("--ca-certs", "PATH", "authorities of the switches' certificates (PEM); a switch without a certificate is refused"),
+    ("--ca-certs", "PATH", "authorities of the switches' certificates (PEM); a switch without one is refused"),
     ("--log-file", "PATH", "a file that gets the log as well, beside standard error"),
 )
 _EXAMPLES = """\
