@@ -232,7 +232,8 @@ class UnrecoveredSessions:
         server = None if target is None else self._virtual_servers.get(target.virtual_address)
         if target is None or server is None:
             return
-        if not self._rules.is_changing(tag) and tag not in self._rules.outstanding_tags():
+        is_on_way = self._rules.is_changing(tag) or any(each == tag for each in self._rules.outstanding_tags())
+        if not is_on_way:
             self._rules.restore(SessionRule(tag, target.virtual_address, MOBILE_IP_PORT, server.idle, target.actions))
 
     def _on_recovered(self, session: Session, actions: Optional[bytes]) -> None:
