@@ -174,6 +174,7 @@ def test_a_rejected_request_is_an_error_with_the_reason(tmp_path: Path) -> None:
         charon.load(path, translated())
 
 
+@pytest.mark.usefixtures("patient")
 def test_no_connection_is_left_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with serving(tmp_path / "vici", peer(LISTED, [])) as path:
