@@ -5,7 +5,7 @@ a storm of new sessions triggers one after the other. Sessions are in no referen
 nothing. Connections and clients that have ended leave no cycles either (``tests/support/cycles.py``), and the few that
 errors leave can wait for a moment without requests. They do not wait for ever: a balancer that always has requests
 collects every ten minutes, or when they are many. What a storm has left behind is collected a minute after its
-sessions have ended: before, the rules whose removal the switch may still reject are in memory, and may be very many.
+sessions have ended. Until then the rules whose removal the switch may still reject are in memory, and may be very many.
 """
 
 from __future__ import annotations

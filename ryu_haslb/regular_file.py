@@ -1,4 +1,4 @@
-"""Opens regular files alone: a pipe would stop the process, and a device may never end.
+"""Opens regular files only: a pipe would block the process, and a device may have no end.
 
 A process of root that follows a symbolic link writes what the owner of the link wants. The directories on the way are
 the operator's choice.
@@ -17,13 +17,15 @@ AnyPath = Union[str, os.PathLike[str]]
 def open_regular(path: AnyPath) -> BinaryIO:
     """Open a regular file, or one that a symbolic link leads to, to read it.
 
-    Raises: OSError, also if it is something else; that is not waited for.
+    Raises: OSError, without waiting if it is a pipe, a device or another kind of file.
     """
     return os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
 
 
 def open_own(path: str, flags: int, mode: int) -> int:
-    """The descriptor of a regular file that belongs to this user, and has one name; one that is not there is made.
+    """Open a regular file that belongs to this user and has no other hard link; create it if it does not exist.
+
+    Returns: its descriptor.
 
     Raises: OSError, also for a symbolic link and for a file of another user.
     """

@@ -53,7 +53,7 @@ class SessionEnding:
         self._remove(session)
 
     def close_live(self, sessions: list[Session]) -> int:
-        """Close those of these sessions that live, and return their number."""
+        """Close the live ones among these sessions, and return their number."""
         live = [session for session in sessions if session.is_live]
         for session in live:
             self.close(session)

@@ -243,7 +243,7 @@ def _reports(message: Message, cookie: int) -> bool:
 
 
 def present_by_source(bench: Bench, rules: Sequence[FlowMod]) -> Script[set[int]]:
-    """The cookies of those of these rules that are in the tables; they are the first ones of :func:`numbered_rule`."""
+    """The cookies of the rules that are in the tables; ``rules`` are the first ones of :func:`numbered_rule`."""
     label = bench.label()
     frames = [datagram(label, changed={"eth_src": source_of(number)}) for number in range(len(rules))]
     found = yield from present(bench, rules, frames, label)

@@ -137,7 +137,7 @@ _COMMON_OF_PROBES = (
     Command(
         "{source ADDRESS | no source [ADDRESS]}",
         probe_actions.source,
-        "Source address of the probes, that no other machine has (default: in direct mode the virtual address)",
+        "Source address of the probes, held by no other machine (default: in direct mode the virtual address)",
     ),
 )
 
@@ -154,7 +154,7 @@ IPMOBILE_PROBE = Mode(
         Command(
             "{nai NAI | no nai [NAI]}",
             probe_actions.nai,
-            f"NAI in the probes, that no mobile has (default {PROBE_NAI})",
+            f"NAI in the probes (default {PROBE_NAI}, which no mobile has)",
         ),
         *_LEAVE,
     ),

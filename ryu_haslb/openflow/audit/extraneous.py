@@ -61,7 +61,7 @@ class Extraneous:
         self._suspected.clear()
 
     def look(self, rows: Iterable[FlowStats], is_all: bool = False) -> bool:
-        """Remove those of these extraneous rules that an earlier look has found. Returns whether a second look is due.
+        """Remove extraneous rules that an earlier look has found as well. Returns whether a second look is due.
 
         ``is_all``: they are all extraneous rules of their tables, and suspicions of others end.
         """

@@ -18,7 +18,7 @@ from ryu_haslb.openflow.wire.multipart import (
 )
 from ryu_haslb.slb.session_tag import COOKIE_MARK, COOKIE_MARK_MASK
 
-#: Instead of a number that the switch does not report: no number of rules is the same.
+#: Stands for a number that the switch does not report. It differs from every number of rules.
 _UNKNOWN = -1
 
 

@@ -89,7 +89,7 @@ class OverrideAudit:
         self._reported_large: set[int] = set()
         self._large: set[int] = set()
         self._to_ask: deque[RuleRequest] = deque()
-        #: The request without a whole reply, its transaction id, and the two numbers if it is to COMPARE.
+        #: The outstanding request, its transaction id, and its two numbers if its step is COMPARE.
         self._asked: Optional[RuleRequest] = None
         self._xid = 0
         self._numbers: Optional[MarkCount] = None

@@ -154,7 +154,7 @@ class RuleCount:
         self._compare_at = self._compared_at + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
 
     def on_no_count(self, now: float) -> None:
-        """No number of rules has come. From now on that of all rules in the table is asked for."""
+        """The switch has sent no number of rules: from now on, ask for that of all rules in the table."""
         self._can_select = False
         self._count_at = now + COUNT_INTERVAL
 

@@ -60,7 +60,7 @@ class SentRules:
         return kind in self._verified
 
     def _comparable(self, effects: _Effects) -> _Effects:
-        """These effects, without those of rules that the switch may report in another form."""
+        """These effects. Where the switch may report a rule in another form, only the number of rules counts."""
         found: _Effects = Counter()
         for (kind, effect), count in effects.items():
             found[kind, effect if kind in self._verified else None] += count

@@ -80,7 +80,7 @@ def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, 
 
 
 def restoration(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
-    """Messages that add those of these rules that are missing, all but the rule PASS_OTHER. The others stay."""
+    """Messages that add the missing ones of these rules, except PASS_OTHER. Rules that are there stay."""
     return [_add(rule, metered, layout, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
 
 

@@ -122,7 +122,7 @@ class Neighbour:
         self.next_probe = now
 
     def restart_deadlines(self, now: float) -> None:
-        """The switch is behind, so the silence of the neighbour shows nothing: it has the whole time again."""
+        """The switch is behind, so the neighbour's silence shows nothing: count anew, and begin its time anew."""
         self.unanswered_probes = 0
         if self.challenged_until is not None:
             self.challenged_until = now + CHALLENGE_TIMEOUT

@@ -177,7 +177,7 @@ class WaitingRules:
         return installs
 
     def _take_removes(self, count: int) -> list[SessionRule]:
-        """Take rules that wait to be removed, the last ones first: that takes no time which grows with their number.
+        """Take rules that wait to be removed, the last ones first, in a time that does not grow with their number.
 
         A new session with the same tag keeps the rule.
         """

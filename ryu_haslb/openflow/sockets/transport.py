@@ -56,7 +56,7 @@ _RECEIVE_BUFFER = 1 << 18
 _MAX_UNSENT = 1 << 18
 #: The most tables that a switch can have (OpenFlow 1.3.5, section 7.3.1); assumed until its features reply.
 MAX_TABLES = 255
-#: Set when messages of any switch have been handled. The one who waits for it clears it.
+#: Set when messages of any switch have been handled. The green thread that waits for it clears it.
 arrival = hub.Event()
 _STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES, MAIN_DISPATCHER: State.MAIN}
 
