@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from typing import BinaryIO, Union
 
 AnyPath = Union[str, os.PathLike[str]]
@@ -38,8 +39,19 @@ def open_own(path: str, flags: int, mode: int) -> int:
 
 
 def _open_regular(path: AnyPath, flags: int, mode: int = 0) -> int:
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    """Look before the file is opened: to open a device may start it, and the writer of a pipe would lose its reader."""
+    with suppress(FileNotFoundError):  # it may have to be created
+        _check_regular(path, os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW))
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, mode)
+    try:
+        _check_regular(path, os.fstat(descriptor))  # another file may have taken its place
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_regular(path: AnyPath, found: os.stat_result) -> None:
+    """Raises: OSError. A symbolic link is left to ``os.open``, which follows it or names it."""
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))

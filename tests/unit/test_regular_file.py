@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Callable
 
@@ -60,11 +61,27 @@ def test_the_process_id_replaces_what_an_earlier_run_has_left(tmp_path: Path) ->
     assert {(tmp_path / each).read_text() for each in ("pid", "new")} == {str(os.getpid())}
 
 
-@pytest.mark.parametrize("made", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, os.mkdir, unix_socket, lambda path: os.symlink("/dev/zero", path)])
 def test_what_is_no_regular_file_is_not_read_nor_waited_for(tmp_path: Path, made: Callable[[Path], None]) -> None:
     made(tmp_path / "file")
     with pytest.raises(OSError, match="not a regular file"):
         open_regular(tmp_path / "file")
+
+
+def test_what_is_no_regular_file_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open a device may start it, and the writer of a pipe would lose its reader."""
+    opened: list[object] = []
+    monkeypatch.setattr("os.open", lambda *words: opened.append(words))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(OSError, match="not a regular file"):
+            open_regular(path)
+    assert not opened
 
 
 def test_a_file_is_read_behind_a_symbolic_link_too(tmp_path: Path) -> None:
