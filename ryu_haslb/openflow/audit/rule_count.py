@@ -75,14 +75,15 @@ class RuleCount:
         self._difference: Optional[int] = None
         self._is_unexplained = self._has_corrected = False
         self._compared_at = self._took = 0.0
-        self._has_compared, self._changes_before = False, 0
+        self._has_compared, self._changes_before = False, rules.changes
         self._readings: deque[float] = deque(maxlen=_READINGS)
 
     def begin(self, now: float) -> None:
         """The standing rules are in place: count soon."""
         self._count_at = now + COUNT_INTERVAL
         self._compare_at = now + COMPARE_INTERVAL
-        self._compared_at, self._changes_before = now, self._rules.changes
+        if not self._has_compared:
+            self._compared_at = now
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to count."""
@@ -148,7 +149,7 @@ class RuleCount:
         return agrees
 
     def _put_off_first_comparison(self, count: int) -> None:
-        """The switch has only rules that it was sent since :meth:`begin`: those of a storm, if they are many."""
+        """The switch has only rules that it was sent over this connection: those of a storm, if they are many."""
         reading = _ASSUMED_READING * count
         self._took = _WITH_PAUSES * reading
         self._compare_at = self._compared_at + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)

@@ -136,6 +136,13 @@ def test_a_storm_after_a_start_is_not_slowed_down_by_a_comparison_of_its_own_rul
     assert count.is_comparison_due(31.0)
 
 
+def test_a_change_of_the_standing_rules_in_a_storm_does_not_have_its_rules_compared() -> None:
+    count = in_a_storm(sent=30_000)
+    count.begin(4.0)
+    assert count.on_rules(30_001, 7.0)
+    assert not count.is_comparison_due(33.0)
+
+
 def test_a_small_table_is_compared_6_seconds_after_a_start() -> None:
     assert in_a_storm(sent=100).is_comparison_due(COMPARE_INTERVAL)
 
