@@ -28,9 +28,10 @@ UNIT_OF_COMPILED := $(RUN) -m pytest -n auto --dist worksteal \
 AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
 # worker runs as on a machine of its own. The longest files come first, and those whose tests share no lab are divided
-# (tests/support/handing_out.py). They run what is shipped: the compiled path.
+# (tests/support/handing_out.py). They run what is shipped: the compiled path. A worker whose test hangs is replaced; if
+# that happens again and again, the run ends.
 PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 3 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
-	tests/lab tests/attacks tests/processes
+	--max-worker-restart 4 tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
 ENGINE := tests/unit/test_engine.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
 	tests/lab/test_storm.py::test_a_restart_in_the_middle_of_a_storm_loses_no_session_with_a_rule_and_no_other_packet \

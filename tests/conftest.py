@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from handing_out import LONGEST, FilesAndTests
 from xdist.remote import Producer
 
@@ -51,6 +53,16 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Optional[FilesAndTests]:
     """What ``--dist loadfile`` is here."""
     return FilesAndTests(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node: object) -> None:
+    """A test has failed, and its fixtures may hang now. pytest has just lifted its limit, for those who debug."""
+    if isinstance(node, pytest.Item) and not node.config.getoption("usepdb"):
+        timeout = float(node.config.getini("faulthandler_timeout"))
+        if timeout:
+            stderr = node.config.stash[fault_handler_stderr_fd_key]
+            faulthandler.dump_traceback_later(timeout, exit=True, file=stderr)
 
 
 def pytest_collection_finish() -> None:
