@@ -129,4 +129,4 @@ def test_members_share_what_is_in_the_tables_of_an_older_database(tmp_path: Path
         assert "does not have the table Rollback" in said
         convert()
         cluster.await_change(9)
-        assert "rolls back" in control.request(cluster.socket(standby), "configure confirm 5")
+        assert "roll back in 5 min" in control.request(cluster.socket(standby), "configure confirm 5")

@@ -200,7 +200,7 @@ def test_a_wall_clock_that_jumps_changes_neither_leader_nor_sessions(cluster: Cl
     """Only what outlives a member is written by the wall clock. A change that waits goes on waiting."""
     first, leader = cluster.register(f"clock{seconds}", 20), cluster.master
     cluster.await_change(40)
-    assert "rolls back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
+    assert "roll back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
     cluster.await_change(41)
     with jumped(seconds):
         assert cluster.homes(first) == first

@@ -155,7 +155,7 @@ def test_what_was_not_confirmed_rolls_back_when_the_member_that_got_the_command_
     """The other member leads when the time is over, and shows what it waits for meanwhile."""
     leader, standby = cluster.master, cluster.waiting
     before = configuration(cluster, standby)
-    assert "rolls back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
+    assert "roll back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
     assert "weight 81" in cluster.configure(leader, "weight 81")
     cluster.await_weight(81)
     shown = "show archive config rollback timer"
