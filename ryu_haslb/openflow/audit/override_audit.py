@@ -9,11 +9,12 @@ lower one. Each group is counted before it is read::
                  -> a rule that overrides ours was not reported yet -> one log line, for all that were found
                  -> none is left                                    -> one log line
 
-    a table      COMPARE  all have our mark -> CHECK                 some have not -> COUNT the table
+    a table      COMPARE  all have our mark -> CHECK                 some have not, or none has -> COUNT the table
                  CHECK    the first group has no rule: the switch selects by cookie -> no rule of others
                           it has some: the switch ignores cookies, or others have just added one -> COUNT the table
                  COUNT    few -> READ                                many -> COUNT each group
     a group      COUNT    none -> nothing to read                    few -> READ
+                          none, as of our mark -> READ: the switch counts none where it selects by cookie
                           many -> COUNT those that match nothing but packets to UDP port 434, and READ these if few
 
     what is not read, and was reported -> is taken to be there still
@@ -21,8 +22,10 @@ lower one. Each group is counted before it is read::
 Open vSwitch visits every rule of a table for COMPARE, CHECK and COUNT, and requests of mobiles wait meanwhile: so there
 is a pause after each. It sends a reply as a whole, and requests behind it: 200,000 rules would stop them for seconds.
 
-A switch that does not report how many rules a table has (OFPMP_TABLE) is not asked to COMPARE. If it does not count
-rules by their cookies (OFPMP_AGGREGATE), it is asked to READ each group, however many rules that has.
+To COMPARE takes two numbers: of all rules (OFPMP_TABLE) and of those with our mark (OFPMP_AGGREGATE). The first time,
+all rules are counted by OFPMP_AGGREGATE too. If this is another number, or the switch does not answer OFPMP_TABLE, all
+are counted so with each look. A switch that does not answer OFPMP_AGGREGATE is asked to READ each group, however many
+rules that has.
 """
 
 from __future__ import annotations
@@ -89,11 +92,17 @@ class OverrideAudit:
         self._reported_large: set[int] = set()
         self._large: set[int] = set()
         self._to_ask: deque[RuleRequest] = deque()
-        #: The outstanding request, its transaction id, and its two numbers if its step is COMPARE.
+        #: The outstanding request, its transaction ids, and its numbers if its step is COMPARE.
         self._asked: Optional[RuleRequest] = None
-        self._xid = 0
+        self._xids: set[int] = set()
         self._numbers: Optional[MarkCount] = None
-        self._can_compare = True
+        #: The transaction ids of what was asked for last in a look that was dropped.
+        self._dropped_xids: set[int] = set()
+        #: Whether the switch answers OFPMP_TABLE, and for which tables that is known to be right, or wrong.
+        self._has_table_statistics = True
+        self._is_table_right: dict[int, bool] = {}
+        #: Whether the switch has counted no rule with our mark in the table that was compared last.
+        self._is_none_marked = False
         #: Whether the switch counts rules by their cookies; None until that is known.
         self._can_count: Optional[bool] = None
         self._asked_at = self._heard_at = self._next_at = self._reading = 0.0
@@ -123,22 +132,25 @@ class OverrideAudit:
             if self._can_count is False:
                 self._to_ask.extend(groups(Step.READ, table))
             else:
-                self._to_ask.append(RuleRequest(Step.COMPARE if self._can_compare else Step.COUNT, table))
+                self._to_ask.append(RuleRequest(Step.COMPARE, table))
 
     def _ask(self, request: RuleRequest, now: float) -> None:
         self._asked, self._heard_at = request, now
-        self._xid = self._channel.next_xid()
         if request.step is Step.COMPARE:
-            self._numbers = MarkCount(request.table, self._channel.next_xid(), self._xid)
+            is_right = self._is_table_right.get(request.table) if self._has_table_statistics else False
+            self._numbers = MarkCount(request.table, self._channel.next_xid, is_right)
+            self._xids = self._numbers.xids
             self._channel.transmit(self._numbers.request)
         else:
             self._numbers = None
-            self._channel.transmit(request.packed(self._xid))
+            xid = self._channel.next_xid()
+            self._xids = {xid}
+            self._channel.transmit(request.packed(xid))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
-        if self._asked is None or not self._awaits(xid):
-            return False
+        if self._asked is None or xid not in self._xids:
+            return xid in self._dropped_xids
         self._heard_at = now
         try:
             self._read(self._asked, xid, message, now)
@@ -146,31 +158,25 @@ class OverrideAudit:
             self._on_malformed(self._asked, xid, error, now)
         return True
 
-    def _awaits(self, xid: int) -> bool:
-        return xid == self._xid or self._is_for_total(xid)
-
-    def _is_for_total(self, xid: int) -> bool:
-        return self._numbers is not None and xid == self._numbers.total_xid
-
     def _read(self, request: RuleRequest, xid: int, message: bytes, now: float) -> None:
         if request.step is Step.READ:
             self._take(request, message)
             if not has_more(message):
                 self._on_whole_reply(now)
-        elif self._numbers is not None and self._is_for_total(xid):
-            self._numbers.on_total(message)
-            self._follow_comparison(request, self._numbers, now)
         elif self._numbers is not None:
-            self._numbers.on_marked(message)
-            self._can_count = True
+            self._numbers.take(xid, message)
+            if xid != self._numbers.total_xid:
+                self._can_count = True
             self._follow_comparison(request, self._numbers, now)
         else:
             self._on_count(request, rule_count(message), now)
 
     def _follow_comparison(self, request: RuleRequest, numbers: MarkCount, now: float) -> None:
-        """Ask for what follows from the two numbers of a table, if both are known."""
+        """Ask for what follows from the numbers of a table, if all are known."""
         if not numbers.is_complete:
             return
+        self._is_table_right[request.table] = numbers.is_table_right
+        self._is_none_marked = numbers.is_none_marked
         first_group = next(groups(Step.CHECK, request.table))
         self._to_ask.appendleft(first_group if numbers.are_all_marked else RuleRequest(Step.COUNT, request.table))
         self._on_whole_reply(now)
@@ -185,7 +191,7 @@ class OverrideAudit:
             self._to_ask.extendleft(groups(Step.COUNT, request.table))
         elif count > MAX_RULES:
             self._leave_out(request)
-        elif count or request.is_for_table:
+        elif count or request.is_for_table or self._is_none_marked:
             self._ask(request._replace(step=Step.READ), now)
             return
         self._on_whole_reply(now)
@@ -225,8 +231,8 @@ class OverrideAudit:
 
     def on_error(self, xid: int) -> bool:
         """The switch rejects a request, which is not repeated. False when it is another message."""
-        if self._asked is None or not self._awaits(xid):
-            return False
+        if self._asked is None or xid not in self._xids:
+            return xid in self._dropped_xids
         if self._asked.step is not Step.READ:
             self._on_no_number(xid, "rejects")
         else:
@@ -246,21 +252,29 @@ class OverrideAudit:
             self._give_up(now)
 
     def _on_silence(self, request: RuleRequest, now: float) -> None:
-        if self._numbers is not None and self._numbers.has_marked:
-            self._on_no_number(self._numbers.total_xid, "does not answer")
+        if self._numbers is not None and self._numbers.are_counted:
+            self._on_no_table_statistics("does not answer")
         elif request.step is not Step.READ and self._can_count is None:
-            self._on_no_number(self._xid, "does not answer")
+            self._on_no_count("does not answer")
         else:
             self._give_up(now)
 
     def _on_no_number(self, xid: int, reason: str) -> None:
-        """The switch does not report a number of rules: begin anew, without asking for it."""
-        if self._is_for_total(xid):
-            self._can_compare = False
-            kind, effect = "OFPMP_TABLE", "where there are many rules, the switch takes longer"
+        if self._numbers is not None and xid == self._numbers.total_xid:
+            self._on_no_table_statistics(reason)
         else:
-            self._can_count = False
-            kind, effect = "OFPMP_AGGREGATE", "where they are very many, requests wait until they are read"
+            self._on_no_count(reason)
+
+    def _on_no_table_statistics(self, reason: str) -> None:
+        self._has_table_statistics = False
+        self._begin_without("OFPMP_TABLE", reason, "where there are many rules, the switch takes longer")
+
+    def _on_no_count(self, reason: str) -> None:
+        self._can_count = False
+        self._begin_without("OFPMP_AGGREGATE", reason, "where they are very many, requests wait until they are read")
+
+    def _begin_without(self, kind: str, reason: str, effect: str) -> None:
+        """The switch does not report a number of rules: begin anew, without asking for it."""
         self._drop_look()
         LOG.info(
             "Switch %016x %s %s requests: rules of others are looked for without; %s",
@@ -272,7 +286,7 @@ class OverrideAudit:
         self._next_at = now + LOOK_INTERVAL
 
     def _drop_look(self) -> None:
-        self._asked = None
+        self._asked, self._dropped_xids = None, self._xids
         self._to_ask.clear()
 
     def _conclude(self, now: float) -> None:
