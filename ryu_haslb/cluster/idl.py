@@ -70,6 +70,8 @@ class FollowingIdl(Idl):  # type: ignore[misc]
     """
 
     tables: dict[str, Any]
+    #: What the server that is connected says of its databases, by table; None until then.
+    server_tables: Any
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -130,6 +132,7 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         finally:
             self.is_running = False
         self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew
+        self.server_tables = None  # nor does what a server has said of itself outlive its connection
         self.force_reconnect()
         return True
 
