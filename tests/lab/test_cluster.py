@@ -155,7 +155,7 @@ def test_a_switch_that_comes_back_empty_has_its_sessions_again_before_the_leader
     subprocess.run(["ovs-vsctl", "del-controller", SWITCH], check=True)  # it discards all of its rules then
     wait_until(lambda: not cluster.rules(), "the switch is empty")
     subprocess.run(["ovs-vsctl", "set-controller", SWITCH, *targets], check=True)
-    cluster.hand_over(before)
+    assert cluster.hand_over() == before
     wait_until(lambda: cluster.role(successor) == "master", "the other one leads")
     cluster.await_service(successor)
     assert cluster.homes(reversed(list(first))) == first

@@ -45,8 +45,7 @@ def _whole(cluster: Cluster) -> None:
 
 def hand_over(cluster: Cluster) -> None:
     """Have the other member lead."""
-    leader = cluster.master
-    cluster.hand_over(leader)
+    leader = cluster.hand_over()
     wait_until(lambda: cluster.role(leader) == "waiting", "it has handed over")
     cluster.await_whole()
 

@@ -62,7 +62,7 @@ def test_every_member_shows_all_members(cluster: Cluster) -> None:
 
 def test_a_switchover_on_purpose_is_recorded_as_such(cluster: Cluster) -> None:
     before, successor = cluster.master, cluster.waiting
-    cluster.hand_over(before)
+    assert cluster.hand_over() == before
     wait_until(lambda: cluster.role(before) == "waiting", "it stands by")
     wait_until(lambda: cluster.role(successor) == "master", "the other one leads")
     await_switchover(cluster, before, "switch_activity")

@@ -89,7 +89,7 @@ def test_an_upgrade_of_a_cluster_in_a_storm_loses_no_session_and_no_other_packet
     leader, standby = cluster.master, cluster.waiting
     with Storm(cluster.bench) as storm, bystanders(cluster.bench):
         restart(cluster, standby)
-        cluster.hand_over(leader)
+        assert cluster.hand_over() == leader
         wait_until(lambda: cluster.role(standby) == "master", "the other one leads")
         restart(cluster, leader)
         storm.await_more()

@@ -115,16 +115,22 @@ class Cluster(Pair):
             wait_until(lambda port=port: self.has_database(port), f"{port} has the database")  # type: ignore[misc]
         self.await_service(self.master)
 
-    def hand_over(self, port: int) -> None:
-        """Have this member let the other one lead. It refuses until that one is connected to all of its switches."""
-        said = ""
+    def hand_over(self) -> int:
+        """Have the leader let the other member lead, and return the port of the one that led.
+
+        The lead may pass by itself before that, and a leader refuses until the other member is connected to all of its
+        switches.
+        """
+        leader, said = 0, ""
 
         def resigns() -> bool:
-            nonlocal said
-            said = control.request(self.socket(port), "redundancy switch-activity")
+            nonlocal leader, said
+            leader = self.master
+            said = control.request(self.socket(leader), "redundancy switch-activity")
             return "until another one does" in said
 
-        wait_until(resigns, lambda: f"{port} resigns; it says: {said}")
+        wait_until(resigns, lambda: f"{leader} resigns; it says: {said}")
+        return leader
 
     def has_database(self, port: int) -> bool:
         """Whether a member is connected to the database."""
