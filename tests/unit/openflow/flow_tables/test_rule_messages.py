@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from typing import Any
 
 import pytest
+from engine_messages import packed
 from served_switch import CONFIGURATION
 
 from ryu_haslb.configuration.outside_ports import Sides
@@ -34,12 +34,6 @@ ONLY_LEARNING = {Action.FLOOD_AND_GOTO_SOURCES, Action.FORWARD_AND_GOTO_SOURCES}
 parser = ofproto_v1_3_parser
 XID = 7
 VIRTUAL = IPv4Address("10.1.1.10").packed
-
-
-def packed(message: Any) -> bytes:
-    message.set_xid(XID)
-    message.serialize()
-    return bytes(message.buf)
 
 
 def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
@@ -70,7 +64,8 @@ def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
             out_group=ofproto_v1_3.OFPG_ANY,
             match=parser.OFPMatch(**rule.match),
             instructions=instructions,
-        )
+        ),
+        XID,
     )
 
 
@@ -85,7 +80,8 @@ def deletion(cookie: int, mask: int = 0xFFFFFFFFFFFFFFFF, table: int = 0) -> byt
             priority=0,
             out_port=ofproto_v1_3.OFPP_ANY,
             out_group=ofproto_v1_3.OFPG_ANY,
-        )
+        ),
+        XID,
     )
 
 

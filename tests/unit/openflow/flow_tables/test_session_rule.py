@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from engine_messages import packed
 
 from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
@@ -17,12 +18,6 @@ DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 parser = ofproto_v1_3_parser
 XID = 7
 VIRTUAL = IPv4Address("10.1.1.10").packed
-
-
-def packed(message: Any) -> bytes:
-    message.set_xid(XID)
-    message.serialize()
-    return bytes(message.buf)
 
 
 def delivery(real: RealServer, nat_server: bool, vlan: Any) -> bytes:
@@ -61,7 +56,7 @@ def test_session_rule(command: int, nat_server: bool, port: Any, vlan: Any) -> N
     )
     real = RealServer(IPv4Address("10.1.1.51"), port=port)
     rule = SessionRule(0xEADAF5D49D37, VIRTUAL, 434, 300, delivery(real, nat_server, vlan))
-    assert rule.flow_mod(XID, command) == packed(expected)
+    assert rule.flow_mod(XID, command) == packed(expected, XID)
 
 
 def test_a_session_rule_matches_its_tag_first() -> None:

@@ -6,6 +6,7 @@ import struct
 from typing import Any, Callable
 
 import pytest
+from engine_messages import packed
 from fake_switch import message
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
@@ -29,12 +30,6 @@ from ryu_haslb.openflow.wire.wire import MalformedMessage
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 parser: Any = ofproto_v1_3_parser
 ofp: Any = ofproto_v1_3
-
-
-def packed(built: Any, xid: int = 7) -> bytes:
-    built.set_xid(xid)
-    built.serialize()
-    return bytes(built.buf)
 
 
 def reply(kind: int, rows: bytes) -> bytes:
@@ -74,13 +69,13 @@ DESCRIPTION = reply(OFPMP_DESC, struct.pack("!256s256s256s32s256s", b"maker", b"
     ],
 )
 def test_requests_are_those_of_ryu(ours: bytes, ryus: Any) -> None:
-    assert ours == packed(ryus)
+    assert ours == packed(ryus, 7)
 
 
 def test_the_hello_is_that_of_the_engine() -> None:
     """It has no body: older versions of CPqD's switch (BOFUSS) reject a hello with one."""
     hello = handshake.hello(7)
-    assert hello == packed(parser.OFPHello(DATAPATH))
+    assert hello == packed(parser.OFPHello(DATAPATH), 7)
     assert screen(State.HELLO, wire.OFP_VERSION, wire.OFPT_HELLO, hello) == (Treatment.PARSE, hello)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from engine_messages import packed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,12 +14,6 @@ from ryu_haslb.openflow.wire import flow_mod, wire
 from ryu_haslb.openflow.wire.flow_mod import FlowMod
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
-
-
-def packed(message: Any, xid: int = 0) -> bytes:
-    message.set_xid(xid)
-    message.serialize()
-    return bytes(message.buf)
 
 
 def part(ryu_part: Any) -> bytes:

@@ -7,6 +7,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from engine_messages import packed
 from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, aggregate_stats_reply, flow_stats_reply, meter_stats_reply, table_stats_reply
@@ -17,12 +18,6 @@ from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 parser = ofproto_v1_3_parser
-
-
-def packed(message: Any, xid: int = 0) -> bytes:
-    message.set_xid(xid)
-    message.serialize()
-    return bytes(message.buf)
 
 
 APPLY = flow_mod.apply_actions(wire.output(3))

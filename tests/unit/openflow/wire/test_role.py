@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import pytest
+from engine_messages import packed
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow.wire import wire
@@ -22,12 +22,6 @@ from ryu_haslb.openflow.wire.role import (
 from ryu_haslb.openflow.wire.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
-
-
-def packed(message: Any, xid: int) -> bytes:
-    message.set_xid(xid)
-    message.serialize()
-    return bytes(message.buf)
 
 
 @pytest.mark.parametrize("role", ControllerRole)

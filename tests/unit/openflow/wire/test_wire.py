@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 import pytest
+from engine_messages import packed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,12 +17,6 @@ from ryu_haslb.openflow.wire.wire import MalformedMessage
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 MAC = b"\x02\x51\xb7\x00\x00\x01"
 TAG = 0xEADAF5D49D37
-
-
-def packed(message: Any, xid: int = 0) -> bytes:
-    message.set_xid(xid)
-    message.serialize()
-    return bytes(message.buf)
 
 
 def action(ryu_action: Any) -> bytes:
