@@ -41,8 +41,8 @@ COMPARE_INTERVAL = 6.0
 _COMPARE_PAUSE = 300.0
 #: Seconds that a switch is assumed to need for reading one rule, until a comparison has shown it.
 _ASSUMED_READING = 1e-5
-#: How long a comparison takes, as a multiple of what the switch needs for reading: there are pauses between its slices.
-_WITH_PAUSES = 5.0
+#: The pause after a slice of a comparison (:mod:`.session_audit`), as a multiple of what the slice took.
+SLICE_PAUSE = 4.0
 #: Comparisons that found nothing, of which the quickest reading counts.
 _READINGS = 4
 #: Seconds from a comparison that was a false alarm (a difference has caused it, and it has corrected nothing) to the
@@ -151,7 +151,7 @@ class RuleCount:
     def _put_off_first_comparison(self, count: int) -> None:
         """The switch has only rules that it was sent over this connection: those of a storm, if they are many."""
         reading = _ASSUMED_READING * count
-        self._took = _WITH_PAUSES * reading
+        self._took = (1 + SLICE_PAUSE) * reading
         self._compare_at = self._compared_at + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
 
     def on_no_count(self, now: float) -> None:

@@ -31,7 +31,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.extraneous import Extraneous
 from ryu_haslb.openflow.audit.orphaned_rules import OrphanedRules, Recovers
-from ryu_haslb.openflow.audit.rule_count import RuleCount
+from ryu_haslb.openflow.audit.rule_count import SLICE_PAUSE, RuleCount
 from ryu_haslb.openflow.audit.session_rows import UNTAGGED, SessionRows
 from ryu_haslb.openflow.flow_tables.pipeline import Table
 from ryu_haslb.openflow.flow_tables.session_rule import session_slice, untagged_slice
@@ -52,8 +52,7 @@ MAX_SLICE_RULES, MIN_SLICE_RULES, _MAX_SMALL_SLICES = 4096, 256, 32
 #: Slices at most, and rules without a session that are kept of one slice: a switch may report any numbers.
 _MAX_SLICES = 1 << 12
 _MAX_UNEXPECTED = 4 * MAX_SLICE_RULES
-#: The pause after a slice, as a multiple of what the slice took, and in seconds at most.
-_SLICE_PAUSE = 4.0
+#: The longest pause after a slice, in seconds.
 _MAX_SLICE_PAUSE = 2.0
 #: Sessions that one tick divides into slices.
 _SESSIONS_PER_TICK = 5_000
@@ -279,7 +278,7 @@ class SessionAudit:
 
     def _go_on(self, now: float) -> None:
         """Read the next slice after a pause, or end the comparison."""
-        self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
+        self._next_at = now + min(SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
         if self._to_read:
             return
         if not self._looks_again:
